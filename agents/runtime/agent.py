@@ -1,0 +1,178 @@
+"""What an agent is: a class with typed handlers that gets its bus, clock and store handed in.
+
+::
+
+    class Ledger(Agent[LedgerSettings]):
+        \"\"\"Commits session events.\"\"\"
+
+        name = "ledger"
+        settings_type = LedgerSettings
+
+        @on(CHARGER_EVENT, batch=500)
+        async def commit(self, events: list[Received[Event]]) -> None: ...
+
+        @on(CHARGER_ONLINE)
+        async def seen(self, received: Received[Online]) -> None: ...
+
+        @every(60)
+        async def tidy(self) -> None: ...
+
+A message is acknowledged to the broker after its handler has returned, so a handler that commits before it returns
+loses nothing when the process dies. Handlers must therefore be idempotent (invariant 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from bus_schema import Address, Message, Topic
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from agents.runtime.store import Store
+
+M = TypeVar("M", bound=Message)
+S = TypeVar("S", bound=BaseModel)
+F = TypeVar("F", bound=Callable[..., Awaitable[None]])
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[M]):
+    """A message that has come over the bus and has been read."""
+
+    message: M
+    """The message."""
+    address: Address
+    """Where it came from: row of the table, site and ids."""
+    retained: bool
+    """True if the broker had kept it: it may be old."""
+    received_ms: int
+    """When it came, UTC in milliseconds by this agent's clock."""
+
+    @property
+    def charger(self) -> str:
+        """Id of the charger whose topic this is. Raises :class:`KeyError` on topics that have none."""
+        return self.address.ids["charger"]
+
+
+class BusUnavailable(Exception):
+    """A message could not be given to the broker in time; nothing is known about its delivery. Try again later."""
+
+
+class Bus(Protocol):
+    """The way onto the bus, typed by the contract."""
+
+    @property
+    def site(self) -> str:
+        """The site whose topics this bus publishes."""
+
+    async def publish(self, topic: Topic[M], message: M, **ids: str) -> None:
+        """Publish with the topic's own QoS and retain; at QoS 1 return once the broker has it.
+
+        Raises :class:`BusUnavailable` when not connected, and :class:`bus_schema.ContractError` if the message is too
+        large.
+        """
+
+    async def clear(self, topic: Topic[M], **ids: str) -> None:
+        """Remove the retained message of a ``clearable`` topic."""
+
+
+class Clock(Protocol):
+    """Time, handed in so that a test may make it."""
+
+    def now_ms(self) -> int:
+        """UTC in milliseconds since 1970. May jump."""
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+@dataclass(frozen=True)
+class Context(Generic[S]):
+    """Everything that an agent is given."""
+
+    settings: S
+    """The agent's section of ``site.toml``, validated."""
+    bus: Bus
+    """The way onto the bus."""
+    clock: Clock
+    """Time."""
+    store: Store
+    """The agent's own database."""
+    log: FilteringBoundLogger
+    """Structured log, bound to the agent's name."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What a handler wants to hear. Made by :func:`on` and :func:`on_cleared`."""
+
+    topic: Topic[Any]
+    batch: int
+    """0: one message a call; else a list of at most so many."""
+    cleared: bool
+
+
+def on(topic: Topic[M], *, batch: int = 0) -> Callable[[F], F]:
+    """Mark a method as the handler of a topic.
+
+    It gets a :class:`Received`, or, with ``batch``, a list of what has arrived, at most so many, so that one
+    transaction commits them all. An agent may have one handler for a topic.
+    """
+    return _mark("_subscriptions", Subscription(topic, batch, cleared=False))
+
+
+def on_cleared(topic: Topic[M]) -> Callable[[F], F]:
+    """Mark a method as the handler for the removal of a retained message; it gets the :class:`Address`."""
+    return _mark("_subscriptions", Subscription(topic, 0, cleared=True))
+
+
+def every(seconds: float) -> Callable[[F], F]:
+    """Mark a method without arguments to be called at this distance, the first time after one such distance."""
+    return _mark("_period_s", seconds)
+
+
+def _mark(attribute: str, value: object) -> Callable[[F], F]:
+    def decorate(method: F) -> F:
+        setattr(method, attribute, value)
+        return method
+
+    return decorate
+
+
+class Agent(Generic[S]):
+    """Base of all agents. The process around it connects, routes, reports health and stops it gracefully."""
+
+    name: ClassVar[str]
+    """Id of the agent: its folder, its section of ``site.toml``, its broker user, its health topic."""
+    settings_type: ClassVar[type[BaseModel]]
+    """Pydantic model of its section of ``site.toml``."""
+    migrations: ClassVar[str | None] = None
+    """Import path of its Alembic migrations (``agents.ledger.migrations``), or None if it keeps nothing."""
+
+    def __init__(self, context: Context[S]) -> None:
+        """Keep what the agent was given."""
+        self.context = context
+        self.settings = context.settings
+        self.bus = context.bus
+        self.clock = context.clock
+        self.store = context.store
+        self.log = context.log
+
+    async def start(self) -> None:
+        """Prepare: called once, with the store migrated and before the first message."""
+
+    async def stop(self) -> None:
+        """Finish: called once, after the last handler has returned and while the bus is still connected."""
+
+    def problems(self) -> list[str]:
+        """Say in words what keeps the agent from its work; published in its health."""
+        return []

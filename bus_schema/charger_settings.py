@@ -1,0 +1,63 @@
+"""Settings of a charger that ``configure`` changes. The firmware's table of them is generated from here."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from bus_schema.message import Source, Struct
+from bus_schema.units import CurrentA, DurationS
+
+
+class ChargerSettings(Struct):
+    """Everything about a charger's behaviour that a site may choose, with the defaults of a new charger."""
+
+    max_current_a: Annotated[CurrentA, Field(ge=6, le=80)] = 32.0
+    """Limit set by the installer for cable and fuse; the hardware's own rating still binds. A."""
+    fallback_current_a: Annotated[CurrentA, Field(ge=0, le=80)] = 6.0
+    """What a required source counts as while it has no valid lease. Below 6 A the charger pauses then. A."""
+    required_sources: Annotated[list[Source], Field(max_length=4)] = []
+    """Sources that must hold a lease for more than the fallback current, usually ``["load_balancer"]``."""
+    connection_timeout_s: Annotated[DurationS, Field(ge=1, le=86_400)] = 60
+    """How long an authorisation waits for a car (OCPP 1.6 ConnectionTimeOut). s."""
+    sample_interval_s: Annotated[DurationS, Field(ge=10, le=86_400)] = 900
+    """Distance of ``session_sampled`` events. Each is a flash write: 900 s is 96 writes a day. s."""
+    telemetry_interval_s: Annotated[DurationS, Field(ge=1, le=3600)] = 1
+    """Distance of telemetry while charging. s."""
+    idle_end_s: Annotated[DurationS, Field(ge=0, le=604_800)] = 0
+    """A session that draws nothing for so long ends itself; 0 for never. s."""
+    stop_by_same_card: bool = True
+    """Whether presenting the card that started the session ends it."""
+    start_delay_max_s: Annotated[DurationS, Field(ge=0, le=1800)] = 0
+    """Largest random delay before charging begins, so that a street does not start at once; 0 for none. s."""
+
+
+SettingValue = bool | int | float | list[str]
+"""What the value of a setting may be."""
+
+
+def _only_known_settings(patch: dict[str, SettingValue]) -> dict[str, SettingValue]:
+    for name, value in patch.items():
+        if name not in ChargerSettings.model_fields:
+            known = ", ".join(sorted(ChargerSettings.model_fields))
+            raise ValueError(f"unknown setting {name[:40]!r}; a charger has: {known}")
+        ChargerSettings.model_validate({name: value})
+    return patch
+
+
+def _patch_json_schema() -> dict[str, Any]:
+    schema = ChargerSettings.model_json_schema()
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": schema["properties"],
+    }
+
+
+ChargerSettingsPatch = Annotated[
+    dict[str, SettingValue],
+    Field(min_length=1),
+    AfterValidator(_only_known_settings),
+    WithJsonSchema(_patch_json_schema()),
+]
+"""Some of the settings, each with the type and range of :class:`ChargerSettings`: only those named change."""

@@ -1,0 +1,239 @@
+"""Commands to a charger, one message per operation, and its replies (invariant 7)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from bus_schema.charger_settings import ChargerSettingsPatch
+from bus_schema.ids import Id
+from bus_schema.message import ChargerMessage, IdToken, Key, Message, Source, Struct, Text
+from bus_schema.units import CurrentA, DurationS, EnergyWh, TimestampMs
+from bus_schema.words import ReplyCode, ReplyStage
+
+ReservationId = Annotated[int, Field(ge=0, le=2_147_483_647)]
+"""Number of a reservation (OCPP 1.6: 32-bit integer)."""
+
+Url = Annotated[str, StringConstraints(max_length=512, pattern=r"^(https?|ftps?|mqtt)://\S+$")]
+"""Where a charger fetches or puts a file."""
+
+
+class CommandBase(Message):
+    """What every command carries."""
+
+    ts: TimestampMs
+    """When it was issued, by the sender's clock. A command issued before the charger's boot is not executed."""
+    id: Key
+    """Chosen by the sender, never reused. A second message with the same id is answered again, not executed again."""
+    source: Source
+    """Who asks. Leases, authorisations and explanations are kept under this name."""
+    deadline_ts: TimestampMs
+    """After this moment the charger answers ``expired`` and does nothing."""
+
+
+class SetLimit(CommandBase):
+    """Give the charger a lease: offer at most ``current_a`` for ``valid_for_s``, then fall back (invariant 3)."""
+
+    op: Literal["set_limit"] = "set_limit"
+    current_a: CurrentA
+    """Limit per phase; below 6 A the charger pauses."""
+    valid_for_s: Annotated[DurationS, Field(ge=1, le=86_400)]
+    """Life of the lease from the moment the charger executes it."""
+    reason: Text = ""
+    """Why, in words; shown as the charger's ``limit_reason`` while it binds."""
+
+
+class ReleaseLimit(CommandBase):
+    """Take this source's lease away. A required source falls to ``fallback_current_a`` by it."""
+
+    op: Literal["release_limit"] = "release_limit"
+
+
+class Caps(Struct):
+    """Ends that the charger enforces by itself, also with the bus gone."""
+
+    energy_wh: Annotated[EnergyWh, Field(ge=1)] | None = None
+    """Most energy of the session."""
+    duration_min: Annotated[int, Field(ge=1, le=44_640)] | None = None
+    """Longest session in minutes, at most 31 days."""
+
+
+class Authorize(CommandBase):
+    """Let this token charge: at once if a car is there, else when one comes within the connection timeout."""
+
+    op: Literal["authorize"] = "authorize"
+    id_token: IdToken
+    """Who."""
+    caps: Caps = Caps()
+    """Where it must end."""
+    connection_timeout_s: Annotated[DurationS, Field(ge=1, le=86_400)] | None = None
+    """How long to wait for a car; null for the charger's own setting."""
+
+
+class Refuse(CommandBase):
+    """Tell the person at the charger that the card just presented is not accepted, and why."""
+
+    op: Literal["refuse"] = "refuse"
+    id_token: IdToken
+    """The card."""
+    reason: Text
+    """Why, in words for a driver."""
+
+
+class Stop(CommandBase):
+    """End the session. The car stays plugged in until somebody unplugs it."""
+
+    op: Literal["stop"] = "stop"
+    session_id: Id | None = None
+    """Only this session; null for whichever is going on."""
+    reason: Text = ""
+    """Why, in words."""
+    de_authorized: bool = False
+    """True when the backend has withdrawn the authorisation: the session ends as DeAuthorized, not Remote."""
+
+
+class Pause(CommandBase):
+    """Offer nothing until ``resume``; the session goes on."""
+
+    op: Literal["pause"] = "pause"
+    reason: Text = ""
+    """Why, in words."""
+
+
+class Resume(CommandBase):
+    """End a pause."""
+
+    op: Literal["resume"] = "resume"
+
+
+class Unlock(CommandBase):
+    """Open the connector's lock; a session that is going on ends first."""
+
+    op: Literal["unlock"] = "unlock"
+
+
+class Reset(CommandBase):
+    """Restart the charger. Soft ends the session first; hard restarts at once and ends it after boot."""
+
+    op: Literal["reset"] = "reset"
+    kind: Literal["soft", "hard"]
+    """Which of the two."""
+
+
+class SetAvailability(CommandBase):
+    """Take the charger out of service or back. During a session it takes effect at its end (OCPP: Scheduled)."""
+
+    op: Literal["set_availability"] = "set_availability"
+    available: bool
+    """True for Operative, false for Inoperative."""
+
+
+class Reserve(CommandBase):
+    """Keep the charger for one token. The same reservation_id replaces the reservation."""
+
+    op: Literal["reserve"] = "reserve"
+    reservation_id: ReservationId
+    """Number of the reservation."""
+    id_token: IdToken
+    """For whom."""
+    parent_id_token: IdToken | None = None
+    """Group whose members may use it too."""
+    expires_ts: TimestampMs
+    """End of the reservation."""
+
+
+class CancelReservation(CommandBase):
+    """End a reservation early."""
+
+    op: Literal["cancel_reservation"] = "cancel_reservation"
+    reservation_id: ReservationId
+    """Number of the reservation."""
+
+
+class Trigger(CommandBase):
+    """Publish a message now."""
+
+    op: Literal["trigger"] = "trigger"
+    message: Literal["meta", "state", "telemetry", "events"]
+    """Which one; ``events`` publishes again whatever the ledger has not acknowledged."""
+
+
+class Configure(CommandBase):
+    """Change settings of the charger; all of them or none."""
+
+    op: Literal["configure"] = "configure"
+    settings: ChargerSettingsPatch
+    """The settings to change."""
+
+
+class UpdateFirmware(CommandBase):
+    """Fetch a signed image, install it when no car is charging, confirm it after self-test and connection."""
+
+    op: Literal["update_firmware"] = "update_firmware"
+    url: Url
+    """Where the image is."""
+    version: Key
+    """Version that it must carry."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    """Digest of the image."""
+    signature: Annotated[str, StringConstraints(max_length=1024)]
+    """Signature over the image, base64."""
+    not_before_ts: TimestampMs | None = None
+    """Do not install earlier; null for as soon as idle."""
+
+
+class GetLog(CommandBase):
+    """Put the charger's log somewhere."""
+
+    op: Literal["get_log"] = "get_log"
+    url: Url
+    """Where to."""
+    from_ts: TimestampMs | None = None
+    """Oldest entry; null for the beginning."""
+    to_ts: TimestampMs | None = None
+    """Newest entry; null for now."""
+
+
+class Identify(CommandBase):
+    """Make the charger blink, so that a technician finds it."""
+
+    op: Literal["identify"] = "identify"
+    duration_s: Annotated[DurationS, Field(ge=1, le=3600)] = 30
+    """For how long."""
+
+
+Command = Annotated[
+    SetLimit
+    | ReleaseLimit
+    | Authorize
+    | Refuse
+    | Stop
+    | Pause
+    | Resume
+    | Unlock
+    | Reset
+    | SetAvailability
+    | Reserve
+    | CancelReservation
+    | Trigger
+    | Configure
+    | UpdateFirmware
+    | GetLog
+    | Identify,
+    Field(discriminator="op"),
+]
+"""Any command, told apart by ``op``."""
+
+
+class CommandReply(ChargerMessage):
+    """The charger's answer. Every command gets at least one."""
+
+    id: Key | None
+    """Id of the command; null if it could not be read."""
+    op: Annotated[str, StringConstraints(max_length=32)] | None
+    """Operation of the command; null if it could not be read."""
+    stage: ReplyStage
+    """How far it is."""
+    code: ReplyCode
+    """Why, for programs; ``ok`` when accepted or done."""
+    reason: Text = ""
+    """Why, in words; says what to do when refused."""

@@ -1,0 +1,73 @@
+"""The base of every message, and the error for a payload that is not one."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from bus_schema.ids import Id
+from bus_schema.units import TimestampMs, UptimeMs
+from bus_schema.words import IdTokenType
+
+SCHEMA_VERSION = "1.0"
+"""Version of the contract. The major number stands in the topic root; the minor one grows with added fields."""
+
+MAX_MESSAGE_BYTES = 4096
+"""Largest payload that anyone may publish (design, "The bus")."""
+
+
+class ContractError(ValueError):
+    """A payload or topic that breaks the contract.
+
+    ``code`` is one word for programs (``malformed``, ``too_large``, ``wrong_type``, ``unknown_topic``);
+    the text is for the reader and never repeats values of the payload, which may be secret.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        """Keep ``code`` and make ``reason`` the error's text."""
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Struct(BaseModel):
+    """A frozen, strictly typed piece of a message. Unknown fields are ignored, so that minor versions may add."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True)
+
+
+class Message(Struct):
+    """What every message carries."""
+
+    ts: TimestampMs | None
+    """When it was sent, or null while the sender's clock is unset."""
+
+
+class ChargerMessage(Message):
+    """What every message written by a charger carries in addition."""
+
+    uptime_ms: UptimeMs
+    """Time since the charger booted."""
+    boot_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
+    """Drawn at random at every boot: 12 hexadecimal digits."""
+
+
+class IdToken(Struct):
+    """Who is authorised: a kind and a value."""
+
+    type: IdTokenType
+    """Kind of identification; equal values of different kinds are different tokens."""
+    value: Annotated[str, StringConstraints(max_length=64)]
+    """The identification itself; empty only for ``no_authorization``."""
+
+
+Text = Annotated[str, StringConstraints(max_length=400)]
+"""Words for people, at most 400 characters."""
+
+Key = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+"""An identifier that does not stand in a topic: 1 to 64 printable ASCII characters without spaces."""
+
+Source = Id
+"""Who limits, authorises or commands: an agent's name, ``technician``, or another id that the site has chosen."""
+
+Sequence = Annotated[int, Field(ge=1, le=9_007_199_254_740_991)]
+"""Number of an event within one boot of its charger, from 1, without gaps."""

@@ -1,0 +1,147 @@
+"""What agents say to each other and about themselves: access, alarms, health, rejections, queries."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from bus_schema.command import Caps
+from bus_schema.event import SessionRecord
+from bus_schema.ids import Id
+from bus_schema.message import IdToken, Key, Message, Source, Text
+from bus_schema.units import TimestampMs
+from bus_schema.words import Severity, Verdict
+
+
+class AccessRequest(Message):
+    """May this token charge there? Asked of one agent, which answers under its own name."""
+
+    id: Key
+    """Chosen by whoever asks; the answer repeats it."""
+    to: Id
+    """Agent that is asked."""
+    source: Source
+    """Who asks."""
+    charger: Id
+    """Where."""
+    id_token: IdToken
+    """Who wants to charge."""
+    deadline_ts: TimestampMs
+    """An answer after this moment is of no use."""
+
+
+class AccessReply(Message):
+    """The answer to an access request."""
+
+    id: Key
+    """Id of the request."""
+    charger: Id
+    """Where."""
+    verdict: Verdict
+    """Accepted, refused, or not known here."""
+    reason: Text
+    """Why, in words for a driver (invariant 8)."""
+    caps: Caps = Caps()
+    """Where the session must end."""
+    parent_id_token: IdToken | None = None
+    """Group of the token: its members may stop each other's sessions."""
+    expires_ts: TimestampMs | None = None
+    """Until when the verdict may be remembered; null for this once."""
+
+
+class Alarm(Message):
+    """Something that a person should know of. Retained while it stands, cleared when it is over."""
+
+    severity: Severity
+    """How bad."""
+    source: Source
+    """Agent that raised it."""
+    since_ts: TimestampMs
+    """Since when it stands."""
+    text: Text
+    """What is wrong, and where."""
+    remedy: Text
+    """What to do about it."""
+    charger: Id | None = None
+    """Charger concerned, if it is one."""
+
+
+class AgentHealth(Message):
+    """Whether an agent lives. Retained; ``online: false`` is its will."""
+
+    online: bool
+    """False in the will and after a graceful stop."""
+    version: Annotated[str, StringConstraints(max_length=40)]
+    """Version of chargebus."""
+    started_ts: TimestampMs
+    """Start of the process."""
+    problems: Annotated[list[Text], Field(max_length=5)] = []
+    """What keeps it from its work, in words; empty when all is well."""
+    received: Annotated[int, Field(ge=0)] = 0
+    """Messages received since the start."""
+    rejected: Annotated[int, Field(ge=0)] = 0
+    """Messages that could not be read."""
+    dropped: Annotated[int, Field(ge=0)] = 0
+    """QoS 0 messages dropped because a queue was full."""
+    queued: Annotated[int, Field(ge=0)] = 0
+    """Messages that wait for a handler."""
+
+
+class Rejected(Message):
+    """A message that an agent could not read or handle. Never contains the payload."""
+
+    topic: Annotated[str, StringConstraints(max_length=256)]
+    """Where it came from, cut at 256 characters."""
+    code: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+    """``malformed``, ``too_large``, ``wrong_type``, ``unknown_topic``, ``retained`` or ``handler_failed``."""
+    reason: Text
+    """Which field was wrong and what was expected."""
+    size_bytes: Annotated[int, Field(ge=0)]
+    """Length of the payload."""
+    count: Annotated[int, Field(ge=1)] = 1
+    """How many like it since the last report: a flood is reported once a second."""
+
+
+class QueryBase(Message):
+    """What every question to an agent carries."""
+
+    id: Key
+    """Chosen by whoever asks; the answer repeats it."""
+    source: Source
+    """Who asks; the answer goes to ``agent/{agent}/answer/{source}``."""
+    deadline_ts: TimestampMs
+    """An answer after this moment is of no use."""
+
+
+class SessionsQuery(QueryBase):
+    """Which sessions were there? Newest first, a page at a time."""
+
+    op: Literal["sessions"] = "sessions"
+    charger: Id | None = None
+    """Only this charger."""
+    session_id: Id | None = None
+    """Only this session."""
+    active: bool | None = None
+    """Only those going on (true) or ended (false)."""
+    limit: Annotated[int, Field(ge=1, le=6)] = 6
+    """Most sessions on a page; six of the largest fit a message."""
+    cursor: Key | None = None
+    """Where the last page ended; null for the first page."""
+
+
+Query = SessionsQuery
+"""Any question to an agent; a union told apart by ``op`` once there is a second one."""
+
+
+class QueryAnswer(Message):
+    """An agent's answer to a question."""
+
+    id: Key
+    """Id of the question."""
+    ok: bool
+    """False when it could not be answered; ``reason`` says why."""
+    reason: Text = ""
+    """Why not, in words."""
+    sessions: Annotated[list[SessionRecord], Field(max_length=6)] = []
+    """Answer to :class:`SessionsQuery`."""
+    cursor: Key | None = None
+    """Give it with the next question for the next page; null on the last page."""

@@ -1,0 +1,346 @@
+"""The one table of topics (design, "The bus").
+
+Every topic that anyone may use stands here once, with who writes it, who reads it, its quality of service, whether
+it is retained, and the message it carries. Agents, the command line, the ACL, the AsyncAPI document and the
+firmware's constants all come from this table; nobody writes a topic by hand.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bus_schema.balancing import Decision, GridTelemetry, Wish
+from bus_schema.charger_messages import Meta, Online, State, Telemetry
+from bus_schema.command import Command, CommandReply
+from bus_schema.event import Event, EventAck, SessionRecord
+from bus_schema.ids import is_id
+from bus_schema.message import ContractError
+from bus_schema.site_messages import AccessReply, AccessRequest, AgentHealth, Alarm, Query, QueryAnswer, Rejected
+from bus_schema.topic import ROOT, Role, Topic
+
+AGENT_ROLES = tuple(r for r in Role if r not in (Role.CHARGER, Role.METER, Role.TECHNICIAN))
+"""The agents of the design."""
+
+PEOPLE_AND_AGENTS = (*AGENT_ROLES, Role.TECHNICIAN)
+"""Everyone who is not a device."""
+
+_STATIONS = (Role.CHARGER, Role.CSMS)
+_COMMANDERS = (
+    Role.ACCESS,
+    Role.OCPP_BRIDGE,
+    Role.LOAD_BALANCER,
+    Role.PAYMENT,
+    Role.CONSOLE,
+    Role.TECHNICIAN,
+)
+
+
+CHARGER_ONLINE: Topic[Online] = Topic(
+    "charger_online",
+    "charger/{charger}/online",
+    Online,
+    1,
+    True,
+    _STATIONS,
+    PEOPLE_AND_AGENTS,
+    "Whether the charger is connected; also its will.",
+    measurement="online",
+    own_level="charger",
+)
+CHARGER_META: Topic[Meta] = Topic(
+    "charger_meta",
+    "charger/{charger}/meta",
+    Meta,
+    1,
+    True,
+    _STATIONS,
+    PEOPLE_AND_AGENTS,
+    "What kind of charger this is.",
+    own_level="charger",
+)
+CHARGER_STATE: Topic[State] = Topic(
+    "charger_state",
+    "charger/{charger}/state",
+    State,
+    1,
+    True,
+    _STATIONS,
+    PEOPLE_AND_AGENTS,
+    "Everything one must know about a charger now; on change and at least every 10 s.",
+    measurement="state",
+    own_level="charger",
+)
+CHARGER_TELEMETRY: Topic[Telemetry] = Topic(
+    "charger_telemetry",
+    "charger/{charger}/telemetry",
+    Telemetry,
+    0,
+    False,
+    _STATIONS,
+    PEOPLE_AND_AGENTS,
+    "Measured values, 1 Hz while charging.",
+    measurement="telemetry",
+    own_level="charger",
+)
+CHARGER_EVENT: Topic[Event] = Topic(
+    "charger_event",
+    "charger/{charger}/event",
+    Event,
+    1,
+    False,
+    _STATIONS,
+    (
+        Role.LEDGER,
+        Role.ACCESS,
+        Role.OCPP_BRIDGE,
+        Role.PAYMENT,
+        Role.INFLUX_LOGGER,
+        Role.CONSOLE,
+        Role.ANALYTICS,
+        Role.TECHNICIAN,
+    ),
+    "Journalled events, numbered within a boot.",
+    measurement="event",
+    own_level="charger",
+)
+CHARGER_EVENT_ACK: Topic[EventAck] = Topic(
+    "charger_event_ack",
+    "charger/{charger}/event/ack",
+    EventAck,
+    1,
+    False,
+    (Role.LEDGER,),
+    (Role.CHARGER, Role.CSMS, Role.TECHNICIAN),
+    "The ledger's receipt for events.",
+)
+CHARGER_COMMAND: Topic[Command] = Topic(
+    "charger_command",
+    "charger/{charger}/command",
+    Command,
+    1,
+    False,
+    _COMMANDERS,
+    (Role.CHARGER, Role.CSMS, Role.TECHNICIAN),
+    "One operation for a charger. Never retained: retained ones are ignored.",
+)
+CHARGER_COMMAND_REPLY: Topic[CommandReply] = Topic(
+    "charger_command_reply",
+    "charger/{charger}/command/reply",
+    CommandReply,
+    1,
+    False,
+    _STATIONS,
+    PEOPLE_AND_AGENTS,
+    "The charger's answer to a command.",
+    own_level="charger",
+)
+CHARGER_DECISION: Topic[Decision] = Topic(
+    "charger_decision",
+    "charger/{charger}/decision",
+    Decision,
+    1,
+    True,
+    (Role.LOAD_BALANCER,),
+    PEOPLE_AND_AGENTS,
+    "What the load balancer grants, and why.",
+    measurement="decision",
+)
+CHARGER_WISH: Topic[Wish] = Topic(
+    "charger_wish",
+    "charger/{charger}/wish",
+    Wish,
+    1,
+    True,
+    (Role.CONSOLE, Role.OCPP_BRIDGE, Role.TECHNICIAN),
+    PEOPLE_AND_AGENTS,
+    "What the driver wants; cleared with the session.",
+    clearable=True,
+)
+GRID_TELEMETRY: Topic[GridTelemetry] = Topic(
+    "grid_telemetry",
+    "grid/{meter}/telemetry",
+    GridTelemetry,
+    0,
+    False,
+    (Role.METER,),
+    PEOPLE_AND_AGENTS,
+    "What a meter of the site's supply reads.",
+    measurement="grid",
+    own_level="meter",
+)
+ACCESS_REQUEST: Topic[AccessRequest] = Topic(
+    "access_request",
+    "access/request",
+    AccessRequest,
+    1,
+    False,
+    (Role.ACCESS, Role.OCPP_BRIDGE, Role.PAYMENT, Role.CONSOLE),
+    (Role.ACCESS, Role.OCPP_BRIDGE, Role.PAYMENT),
+    "May this token charge there?",
+)
+ACCESS_REPLY: Topic[AccessReply] = Topic(
+    "access_reply",
+    "access/reply/{agent}",
+    AccessReply,
+    1,
+    False,
+    (Role.ACCESS, Role.OCPP_BRIDGE, Role.PAYMENT),
+    (Role.ACCESS, Role.OCPP_BRIDGE, Role.PAYMENT, Role.CONSOLE),
+    "The answer, under the name of the agent that was asked.",
+    own_level="agent",
+)
+SESSION: Topic[SessionRecord] = Topic(
+    "session",
+    "session/{session}",
+    SessionRecord,
+    1,
+    False,
+    (Role.LEDGER,),
+    AGENT_ROLES,
+    "A session as the ledger has recorded it.",
+)
+ALARM: Topic[Alarm] = Topic(
+    "alarm",
+    "alarm/{alarm}",
+    Alarm,
+    1,
+    True,
+    AGENT_ROLES,
+    PEOPLE_AND_AGENTS,
+    "Something that a person should know of; retained while it stands.",
+    measurement="alarm",
+    clearable=True,
+)
+AGENT_HEALTH: Topic[AgentHealth] = Topic(
+    "agent_health",
+    "agent/{agent}/health",
+    AgentHealth,
+    1,
+    True,
+    AGENT_ROLES,
+    PEOPLE_AND_AGENTS,
+    "Whether an agent lives; also its will.",
+    measurement="agent",
+    own_level="agent",
+)
+AGENT_REJECTED: Topic[Rejected] = Topic(
+    "agent_rejected",
+    "agent/{agent}/rejected",
+    Rejected,
+    1,
+    False,
+    AGENT_ROLES,
+    PEOPLE_AND_AGENTS,
+    "What an agent could not read, and why.",
+    measurement="rejected",
+    own_level="agent",
+)
+AGENT_QUERY: Topic[Query] = Topic(
+    "agent_query",
+    "agent/{agent}/query",
+    Query,
+    1,
+    False,
+    PEOPLE_AND_AGENTS,
+    AGENT_ROLES,
+    "A question to an agent.",
+)
+AGENT_ANSWER: Topic[QueryAnswer] = Topic(
+    "agent_answer",
+    "agent/{agent}/answer/{asker}",
+    QueryAnswer,
+    1,
+    False,
+    AGENT_ROLES,
+    PEOPLE_AND_AGENTS,
+    "An agent's answer to whoever asked.",
+    own_level="agent",
+)
+
+TOPICS: tuple[Topic[Any], ...] = (
+    CHARGER_ONLINE,
+    CHARGER_META,
+    CHARGER_STATE,
+    CHARGER_TELEMETRY,
+    CHARGER_EVENT,
+    CHARGER_EVENT_ACK,
+    CHARGER_COMMAND,
+    CHARGER_COMMAND_REPLY,
+    CHARGER_DECISION,
+    CHARGER_WISH,
+    GRID_TELEMETRY,
+    ACCESS_REQUEST,
+    ACCESS_REPLY,
+    SESSION,
+    ALARM,
+    AGENT_HEALTH,
+    AGENT_REJECTED,
+    AGENT_QUERY,
+    AGENT_ANSWER,
+)
+"""The table."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A topic that has been parsed: which row of the table, at which site, with which ids."""
+
+    topic: Topic[Any]
+    site: str
+    ids: dict[str, str]
+
+
+def _tree() -> dict[str, Any]:
+    root: dict[str, Any] = {}
+    for topic in TOPICS:
+        node = root
+        for level in topic.levels:
+            node = node.setdefault("+" if level[0] == "{" else level, {})
+        node[""] = topic
+    return root
+
+
+_TREE = _tree()
+
+
+def parse_topic(topic: str) -> Address:
+    """Return what ``topic`` addresses.
+
+    Raises :class:`ContractError` (``unknown_topic``) if it is not in the table or a level is not an id.
+    """
+    levels = topic.split("/")
+    if len(levels) < 4 or "/".join(levels[:2]) != ROOT:
+        raise ContractError("unknown_topic", f"topic {topic[:200]!r} does not start with {ROOT}/{{site}}/")
+    if not is_id(levels[2]):
+        raise ContractError("unknown_topic", f"topic {topic[:200]!r}: the site is not an id")
+    node, values = _TREE, []
+    for level in levels[3:]:
+        if level in node:
+            node = node[level]
+        elif "+" in node and is_id(level):
+            values.append(level)
+            node = node["+"]
+        else:
+            raise ContractError("unknown_topic", f"topic {topic[:200]!r}: level {level[:40]!r} is not in the contract")
+    row = node.get("")
+    if row is None:
+        raise ContractError("unknown_topic", f"topic {topic[:200]!r} is not in the contract")
+    return Address(row, levels[2], dict(zip(row.parameters, values, strict=True)))
+
+
+def topics_written_by(role: Role) -> Iterator[Topic[Any]]:
+    """Yield the rows that ``role`` may write."""
+    return (topic for topic in TOPICS if role in topic.writers)
+
+
+def topics_read_by(role: Role) -> Iterator[Topic[Any]]:
+    """Yield the rows that ``role`` may read."""
+    return (topic for topic in TOPICS if role in topic.readers)
+
+
+def topic_named(name: str) -> Topic[Any]:
+    """Return the row called ``name``. Raises :class:`KeyError` with the known names."""
+    for topic in TOPICS:
+        if topic.name == name:
+            return topic
+    raise KeyError(f"no topic {name!r}; the table has {', '.join(t.name for t in TOPICS)}")
