@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from bus_schema.ids import Id
-from bus_schema.message import ChargerMessage, Sequence, Source, Struct, Text
+from bus_schema.message import ChargerMessage, Count, ReservationId, Sequence, Source, Struct, Text
 from bus_schema.units import (
     CurrentA,
     DurationS,
@@ -34,7 +34,7 @@ class Meta(ChargerMessage):
     """Board profile and revision, for example ``olimex-esp32-poe``."""
     firmware: Text
     """Version of the app and of the native module."""
-    schema_version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
+    schema_version: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}\.[0-9]{1,3}$")]
     """Version of the contract that the firmware was built with."""
     phases: Annotated[int, Field(ge=1, le=3)]
     """Number of phases that the contactor switches: 1, 2 or 3."""
@@ -44,9 +44,9 @@ class Meta(ChargerMessage):
     """Largest current that the hardware may ever offer, per phase."""
     fallback_current_a: CurrentA
     """Current that a required source counts as while it has no valid lease."""
-    required_sources: list[Source] = []
+    required_sources: Annotated[list[Source], Field(max_length=4)] = []
     """Sources that count as ``fallback_current_a`` until they have a valid lease, after boot too."""
-    capabilities: list[Id] = []
+    capabilities: Annotated[list[Id], Field(max_length=16)] = []
     """What the hardware can do, for example ``lock``, ``rfid``, ``display``, ``residual_current``."""
 
 
@@ -70,8 +70,8 @@ class ActiveFault(Struct):
     """What is wrong."""
     since_ts: TimestampMs | None
     """When it was noticed, or null if the clock was unset."""
-    detail: Text = ""
-    """Measured values and what to do about it."""
+    detail: Annotated[str, StringConstraints(max_length=120)] = ""
+    """Measured values and what to do about it, short: eight of them and eight leases fit a message."""
 
 
 class ActiveSession(Struct):
@@ -92,7 +92,7 @@ class ActiveSession(Struct):
 class Reservation(Struct):
     """Who may start until when. The token stays out of retained messages; the charger keeps it."""
 
-    reservation_id: Annotated[int, Field(ge=0, le=2_147_483_647)]
+    reservation_id: ReservationId
     """Number given by whoever reserved (OCPP 1.6 reservationId)."""
     expires_ts: TimestampMs
     """End of the reservation."""
@@ -129,7 +129,7 @@ class State(ChargerMessage):
     """True between ``pause`` and ``resume``."""
     reservation: Reservation | None = None
     """Who may start next, if it is reserved."""
-    journal_pending: Annotated[int, Field(ge=0)] = 0
+    journal_pending: Count = 0
     """Events that wait for the ledger."""
     last_seq: Sequence | None = None
     """Highest event number of this boot, null before the first."""

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from bus_schema.message import Source, Struct
 from bus_schema.units import CurrentA, DurationS
@@ -35,13 +36,24 @@ SettingValue = bool | int | float | list[str]
 """What the value of a setting may be."""
 
 
-def _only_known_settings(patch: dict[str, SettingValue]) -> dict[str, SettingValue]:
+def _only_known_settings(patch: Any) -> Any:
+    """Check names and values, each setting for itself, so that the error names the setting and not its value.
+
+    A value takes the type of its setting: 16 A is 16.0 however it was written.
+    """
+    if not isinstance(patch, dict):
+        return patch
+    checked = {}
     for name, value in patch.items():
         if name not in ChargerSettings.model_fields:
             known = ", ".join(sorted(ChargerSettings.model_fields))
-            raise ValueError(f"unknown setting {name[:40]!r}; a charger has: {known}")
-        ChargerSettings.model_validate({name: value})
-    return patch
+            raise PydanticCustomError("unknown_setting", f"unknown setting; a charger has: {known}")
+        try:
+            checked[name] = getattr(ChargerSettings.model_validate({name: value}), name)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            raise PydanticCustomError("setting", f"{name}: {problem['msg']}") from None
+    return checked
 
 
 def _patch_json_schema() -> dict[str, Any]:
@@ -57,7 +69,7 @@ def _patch_json_schema() -> dict[str, Any]:
 ChargerSettingsPatch = Annotated[
     dict[str, SettingValue],
     Field(min_length=1),
-    AfterValidator(_only_known_settings),
+    BeforeValidator(_only_known_settings),
     WithJsonSchema(_patch_json_schema()),
 ]
 """Some of the settings, each with the type and range of :class:`ChargerSettings`: only those named change."""

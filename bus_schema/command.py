@@ -6,15 +6,12 @@ from pydantic import Field, StringConstraints
 
 from bus_schema.charger_settings import ChargerSettingsPatch
 from bus_schema.ids import Id
-from bus_schema.message import ChargerMessage, IdToken, Key, Message, Source, Struct, Text
+from bus_schema.message import ChargerMessage, IdToken, Key, Message, ReservationId, Source, Struct, Text
 from bus_schema.units import CurrentA, DurationS, EnergyWh, TimestampMs
 from bus_schema.words import ReplyCode, ReplyStage
 
-ReservationId = Annotated[int, Field(ge=0, le=2_147_483_647)]
-"""Number of a reservation (OCPP 1.6: 32-bit integer)."""
-
-Url = Annotated[str, StringConstraints(max_length=512, pattern=r"^(https?|ftps?|mqtt)://\S+$")]
-"""Where a charger fetches or puts a file."""
+Url = Annotated[str, StringConstraints(max_length=512, pattern=r"^(https?|ftps?|mqtt)://[^\s\x1c-\x1f]+$")]
+"""Where a charger fetches or puts a file. Readers disagree whether 0x1c to 0x1f are white space: none may occur."""
 
 
 class CommandBase(Message):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from bus_schema.ids import Id
-from bus_schema.message import ChargerMessage, IdToken, Message, Sequence, Source, Text
+from bus_schema.message import ChargerMessage, IdToken, Message, ReservationId, Sequence, Source, Text
 from bus_schema.units import DurationS, EnergyWh, TimestampMs
 from bus_schema.words import ChargerStatus, Fault, StopReason
 
@@ -38,7 +38,7 @@ class SessionStarted(EventBase):
     """Who was authorised."""
     authorized_by: Source
     """Source of the ``authorize`` command, or ``local`` for the charger's own list."""
-    reservation_id: int | None = None
+    reservation_id: ReservationId | None = None
     """Reservation that this session has used up."""
 
 
@@ -153,5 +153,5 @@ class SessionRecord(Message):
     """Energy: always the difference of the two registers."""
     reason: StopReason | None = None
     """Why it ended; null while active."""
-    reservation_id: int | None = None
+    reservation_id: ReservationId | None = None
     """Reservation that it used."""

@@ -69,5 +69,11 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[
 Source = Id
 """Who limits, authorises or commands: an agent's name, ``technician``, or another id that the site has chosen."""
 
+Count = Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
+"""How many; up to the largest integer that every JSON reader keeps exact."""
+
+ReservationId = Annotated[int, Field(ge=0, le=2_147_483_647)]
+"""Number of a reservation (OCPP 1.6: 32-bit integer)."""
+
 Sequence = Annotated[int, Field(ge=1, le=9_007_199_254_740_991)]
 """Number of an event within one boot of its charger, from 1, without gaps."""

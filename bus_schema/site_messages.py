@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from bus_schema.command import Caps
 from bus_schema.event import SessionRecord
 from bus_schema.ids import Id
-from bus_schema.message import IdToken, Key, Message, Source, Text
+from bus_schema.message import Count, IdToken, Key, Message, Source, Text
 from bus_schema.units import TimestampMs
 from bus_schema.words import Severity, Verdict
 
@@ -76,13 +76,13 @@ class AgentHealth(Message):
     """Start of the process."""
     problems: Annotated[list[Text], Field(max_length=5)] = []
     """What keeps it from its work, in words; empty when all is well."""
-    received: Annotated[int, Field(ge=0)] = 0
+    received: Count = 0
     """Messages received since the start."""
-    rejected: Annotated[int, Field(ge=0)] = 0
+    rejected: Count = 0
     """Messages that could not be read."""
-    dropped: Annotated[int, Field(ge=0)] = 0
+    dropped: Count = 0
     """QoS 0 messages dropped because a queue was full."""
-    queued: Annotated[int, Field(ge=0)] = 0
+    queued: Count = 0
     """Messages that wait for a handler."""
 
 
@@ -95,9 +95,9 @@ class Rejected(Message):
     """``malformed``, ``too_large``, ``wrong_type``, ``unknown_topic``, ``retained`` or ``handler_failed``."""
     reason: Text
     """Which field was wrong and what was expected."""
-    size_bytes: Annotated[int, Field(ge=0)]
+    size_bytes: Count
     """Length of the payload."""
-    count: Annotated[int, Field(ge=1)] = 1
+    count: Annotated[Count, Field(ge=1)] = 1
     """How many like it since the last report: a flood is reported once a second."""
 
 

@@ -1,14 +1,18 @@
 """What a row of the table of topics is: a pattern, who may use it, and the message it carries."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from bus_schema.ids import check_id
 from bus_schema.message import MAX_MESSAGE_BYTES, ContractError, Message
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 ROOT = "ev/v1"
 """First levels of every topic; the number is the contract's major version."""
@@ -53,7 +57,12 @@ class Topic(Generic[M]):
     measurement: str = ""
     clearable: bool = False
     own_level: str = ""
-    """Level that must equal the writer's own user name: ``charger``, ``meter`` or ``agent``; empty where none must."""
+    """Level that must equal the writer's own user name: ``charger``, ``meter`` or ``agent``; empty where none must.
+
+    ``csms`` alone is exempt on ``charger``: it writes for the stations that it has brought onto the bus.
+    """
+    own_read_level: str = ""
+    """Level that must equal the reader's own user name (``agent``, ``asker``); a charger reads only its own anyway."""
 
     @cached_property
     def levels(self) -> tuple[str, ...]:
@@ -81,7 +90,12 @@ class Topic(Generic[M]):
         return "/".join((ROOT, check_id("site", site), *parts))
 
     def filter(self, site: str | None = None, **ids: str) -> str:
-        """Return a subscription filter: ``+`` for every id that is not given."""
+        """Return a subscription filter: ``+`` for every id that is not given.
+
+        Raises :class:`bus_schema.ids.InvalidId` for a bad id and :class:`TypeError` for an unknown one.
+        """
+        if not set(ids) <= set(self.parameters):
+            raise TypeError(f"topic {self.name} has {list(self.parameters)}, got {sorted(ids)}")
         parts = [
             (check_id(level[1:-1], ids[level[1:-1]]) if level[1:-1] in ids else "+") if level[0] == "{" else level
             for level in self.levels
@@ -103,21 +117,41 @@ class Topic(Generic[M]):
         Raises :class:`ContractError`: ``too_large``, ``malformed`` (not JSON) or ``wrong_type`` (a field is missing,
         of another type or out of range). The text names the field and what was expected, never the value.
         """
-        if len(payload) > MAX_MESSAGE_BYTES:
+        data = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else payload
+        if len(data) > MAX_MESSAGE_BYTES:
             raise ContractError(
-                "too_large", f"{self.name}: {len(payload)} bytes; a message has at most {MAX_MESSAGE_BYTES}"
+                "too_large", f"{self.name}: {len(data)} bytes; a message has at most {MAX_MESSAGE_BYTES}"
             )
         try:
-            return self.adapter.validate_json(payload)
+            return self.adapter.validate_json(data)
         except ValidationError as error:
             raise _contract_error(self.name, error) from None
 
 
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+"""What the names of our fields look like; anything else in a location came from the payload and is not repeated."""
+
+
 def _contract_error(name: str, error: ValidationError) -> ContractError:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    """Say what is wrong in words that name the field and the expectation, and never what the payload holds."""
+    problems = error.errors(include_url=False, include_input=False)
     first = problems[0]
     if first["type"] == "json_invalid":
         return ContractError("malformed", f"{name}: not JSON: {first['msg']}"[:400])
-    where = ".".join(str(part)[:40] for part in first["loc"]) or "message"
+    where = ".".join(_shown(part) for part in first["loc"]) or "message"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return ContractError("wrong_type", f"{name}: field {where}: {first['msg']}{more}"[:400])
+    return ContractError("wrong_type", f"{name}: field {where}: {_expectation(first)}{more}"[:400])
+
+
+def _shown(part: str | int) -> str:
+    return str(part) if isinstance(part, int) or _NAME.fullmatch(part) else "?"
+
+
+def _expectation(problem: "ErrorDetails") -> str:
+    """Pydantic's message, but for the one that repeats the tag which it was given."""
+    if problem["type"] == "union_tag_invalid":
+        context = problem["ctx"]
+        return f"the value of {context['discriminator']} is not one of {context['expected_tags']}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{problem['ctx']['discriminator']} is missing: it says which message this is"
+    return problem["msg"]

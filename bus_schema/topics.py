@@ -244,6 +244,7 @@ AGENT_QUERY: Topic[Query] = Topic(
     PEOPLE_AND_AGENTS,
     AGENT_ROLES,
     "A question to an agent.",
+    own_read_level="agent",
 )
 AGENT_ANSWER: Topic[QueryAnswer] = Topic(
     "agent_answer",
@@ -255,6 +256,7 @@ AGENT_ANSWER: Topic[QueryAnswer] = Topic(
     PEOPLE_AND_AGENTS,
     "An agent's answer to whoever asked.",
     own_level="agent",
+    own_read_level="asker",
 )
 
 TOPICS: tuple[Topic[Any], ...] = (
@@ -301,6 +303,9 @@ def _tree() -> dict[str, Any]:
 
 
 _TREE = _tree()
+_MARKS = ("", "+")
+"""The tree's own keys, where a row ends and where an id stands: they must not be reached from outside."""
+_PREFIX = f"{ROOT}/"
 
 
 def parse_topic(topic: str) -> Address:
@@ -309,13 +314,13 @@ def parse_topic(topic: str) -> Address:
     Raises :class:`ContractError` (``unknown_topic``) if it is not in the table or a level is not an id.
     """
     levels = topic.split("/")
-    if len(levels) < 4 or "/".join(levels[:2]) != ROOT:
+    if len(levels) < 4 or not topic.startswith(_PREFIX):
         raise ContractError("unknown_topic", f"topic {topic[:200]!r} does not start with {ROOT}/{{site}}/")
     if not is_id(levels[2]):
         raise ContractError("unknown_topic", f"topic {topic[:200]!r}: the site is not an id")
     node, values = _TREE, []
     for level in levels[3:]:
-        if level in node:
+        if level in node and level not in _MARKS:
             node = node[level]
         elif "+" in node and is_id(level):
             values.append(level)

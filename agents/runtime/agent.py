@@ -24,7 +24,8 @@ loses nothing when the process dies. Handlers must therefore be idempotent (inva
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -109,6 +110,8 @@ class Context(Generic[S]):
     """The agent's own database."""
     log: FilteringBoundLogger
     """Structured log, bound to the agent's name."""
+    random: Random = field(default_factory=SystemRandom)
+    """Chance, for ids and delays; a test hands in a seeded one. Never for secrets."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ class Agent(Generic[S]):
         self.clock = context.clock
         self.store = context.store
         self.log = context.log
+        self.random = context.random
 
     async def start(self) -> None:
         """Prepare: called once, with the store migrated and before the first message."""

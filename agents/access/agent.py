@@ -1,0 +1,300 @@
+"""Access as an agent: what it hears of cards, cars and other agents, and what it tells chargers."""
+
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+from agents.access.card_book import CardBook
+from agents.access.cards import masked
+from agents.access.decisions import (
+    CARD_PREFIX,
+    FREE_PREFIX,
+    AccessCommand,
+    Decision,
+    Holder,
+    answer,
+    card_command_id,
+    forget_before,
+    free_command_id,
+    holder_of,
+    last_given,
+    last_holders,
+)
+from agents.access.orders import Orders
+from agents.access.plugging import Given, after_state, needs_authorization, waits
+from agents.access.rules import (
+    IN_USE,
+    OWN_SESSION,
+    UNDATED,
+    Age,
+    Hearing,
+    Lists,
+    Question,
+    Ruling,
+    age_of,
+    charger_refusal,
+    decide,
+    proceed,
+)
+from agents.access.settings import AccessSettings
+from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
+from bus_schema import IdToken
+from bus_schema.charger_messages import State
+from bus_schema.command import Caps, CommandReply
+from bus_schema.event import CardPresented, Event
+from bus_schema.site_messages import AccessReply, AccessRequest
+from bus_schema.topics import ACCESS_REPLY, ACCESS_REQUEST, CHARGER_COMMAND_REPLY, CHARGER_EVENT, CHARGER_STATE
+from bus_schema.words import IdTokenType, ReplyStage, Verdict
+
+KEEP_DECISIONS_MS = 30 * 86_400_000
+"""How long decisions are kept, for questions like "why could nobody charge last week". ms."""
+
+NOBODY = IdToken(type=IdTokenType.NO_AUTHORIZATION, value="")
+"""The token of free charging."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A presented card that another agent is asked about."""
+
+    event: CardPresented
+    hearing: Hearing
+    question: Question
+    deadline_ts: int
+
+
+class Access(Agent[AccessSettings]):
+    """Turns a presented card, or a car at a free charger, into ``authorize`` or ``refuse``, by policy.
+
+    Every command has an id that follows from what led to it and is kept before it is sent: an event that comes twice,
+    or to an agent that was killed in between, leads to the same command, which the charger executes once.
+    """
+
+    name = "access"
+    settings_type = AccessSettings
+    migrations = "agents.access.migrations"
+
+    def __init__(self, context: Context[AccessSettings]) -> None:
+        """Keep what the agent was given."""
+        super().__init__(context)
+        settings = self.settings
+        free = settings.free_chargers
+        self._book = CardBook(settings.cards, settings.cards_file, self.store, self.log)
+        self._orders = Orders(self.store, self.bus, self.clock, self.name, settings.command_valid_s)
+        self._lists = Lists(
+            zone=ZoneInfo(settings.timezone),
+            policies=tuple(settings.policies),
+            cards=self._book.cards,
+            free_chargers=None if free == "all" else frozenset(free),
+        )
+        self._pending: dict[str, _Pending] = {}
+        """Cards that another agent is asked about, by the id of the request."""
+        self._sessions: dict[str, str] = {}
+        """Session that is going on, by charger."""
+        self._given: dict[str, Given] = {}
+        self._holders: dict[str, Holder] = {}
+
+    async def start(self) -> None:
+        """Recall what was decided, and read the cards."""
+        self._given = await self.store.run(last_given)
+        self._holders = await self.store.run(last_holders)
+        await self._book.load()
+        self._lists = replace(self._lists, cards=self._book.cards)
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with the file of cards."""
+        return [] if self._book.problem is None else [self._book.problem]
+
+    @on(CHARGER_EVENT)
+    async def presented(self, received: Received[Event]) -> None:
+        """Decide about a card."""
+        event = received.message
+        if not isinstance(event, CardPresented):
+            return
+        charger, now_ms = received.charger, self.clock.now_ms()
+        command_id = card_command_id(event.boot_id, event.seq)
+        age = age_of(event.ts, now_ms)
+        if age is Age.STALE:
+            self.log.info("stale_card_ignored", charger=charger, card=masked(event.id_token), ts=event.ts)
+            return
+        known = await self._orders.find(charger, command_id)
+        if known is not None:
+            await self._orders.send_again(known)
+        elif age is Age.UNKNOWN:
+            self.log.warning("card_cannot_be_dated", charger=charger, ts=event.ts, now=now_ms)
+            await self._conclude(charger, event, Ruling(Verdict.REFUSED, UNDATED, ""))
+        elif charger in self._sessions:
+            await self._during_session(charger, event, self._sessions[charger])
+        elif not self._is_asked(charger, event):
+            await self._hear(event, Hearing(event.id_token, charger))
+
+    @on(ACCESS_REPLY)
+    async def answered(self, received: Received[AccessReply]) -> None:
+        """Take the answer of an agent that was asked about a card."""
+        reply = received.message
+        pending = self._pending.get(reply.id)
+        if pending is None or received.address.ids["agent"] != pending.question.agent:
+            return
+        if reply.verdict is Verdict.UNKNOWN:
+            await self._hear(pending.event, pending.hearing.answered())
+        else:
+            policy = pending.question.policy
+            ruling = Ruling(reply.verdict, reply.reason, policy, reply.parent_id_token, reply.caps)
+            await self._conclude(pending.hearing.charger, pending.event, ruling)
+        self._pending.pop(reply.id, None)
+
+    @on(ACCESS_REQUEST)
+    async def asked(self, received: Received[AccessRequest]) -> None:
+        """Answer another agent by the policies that are decided here."""
+        request = received.message
+        now_ms = self.clock.now_ms()
+        if request.to != self.name or now_ms > request.deadline_ts:
+            return
+        ruling = decide(request.id_token, request.charger, now_ms, self._lists)
+        reply = AccessReply(
+            ts=now_ms,
+            id=request.id,
+            charger=request.charger,
+            verdict=ruling.verdict,
+            reason=ruling.reason,
+            caps=ruling.caps,
+            parent_id_token=ruling.parent,
+        )
+        await self.bus.publish(ACCESS_REPLY, reply, agent=self.name)
+
+    @on(CHARGER_STATE)
+    async def state(self, received: Received[State]) -> None:
+        """Remember whose session is going on, and authorise a car that waits at a free charger."""
+        # Every charger says this every 10 s: nothing here may cost more than a look into a dictionary or two.
+        state, charger = received.message, received.charger
+        if state.session is not None:
+            self._sessions[charger] = state.session.session_id
+        elif charger in self._sessions:
+            del self._sessions[charger]
+        given = self._given.get(charger)
+        if not waits(state):
+            if given is not None and not given.left:
+                self._given[charger] = after_state(state, given)
+        elif self._lists.is_free(charger) and needs_authorization(state, given, self.clock.now_ms()):
+            await self._plugged_in(charger, state)
+
+    @on(CHARGER_COMMAND_REPLY)
+    async def replied(self, received: Received[CommandReply]) -> None:
+        """Note what a charger has done; tell the driver when it has refused an accepted card."""
+        reply, charger = received.message, received.charger
+        if reply.id is None or not reply.id.startswith((CARD_PREFIX, FREE_PREFIX)):
+            return
+        if reply.stage is ReplyStage.ACCEPTED:
+            return
+        decision = await self.store.run(lambda db: answer(db, charger, reply))
+        if decision is None:
+            return
+        given = self._given.get(charger)
+        if given is not None and given.command_id == reply.id:
+            self._given[charger] = replace(given, stage=reply.stage, reply_uptime_ms=reply.uptime_ms)
+        holder = holder_of(decision)
+        if holder is None:
+            return
+        if reply.stage is ReplyStage.DONE:
+            self._holders[charger] = holder
+            return
+        self.log.warning(
+            "charger_refused", charger=charger, command=reply.id, stage=reply.stage, code=reply.code, why=reply.reason
+        )
+        if holder.token != NOBODY:
+            refusal = self._orders.refuse(f"{reply.id}-no", holder.token, charger_refusal(reply.code))
+            await self._orders.send(charger, refusal)
+
+    @every(1)
+    async def give_up_waiting(self) -> None:
+        """Go on without the agents that have not answered in time."""
+        now_ms = self.clock.now_ms()
+        for request_id, pending in list(self._pending.items()):
+            if now_ms > pending.deadline_ts:
+                policy = pending.question.policy
+                self.log.warning("agent_did_not_answer", agent=pending.question.agent, policy=policy)
+                await self._hear(pending.event, pending.hearing.answered(silent=policy))
+                self._pending.pop(request_id, None)
+
+    @every(5)
+    async def read_cards(self) -> None:
+        """Read the file of cards again if it has changed."""
+        await self._book.refresh()
+        self._lists = replace(self._lists, cards=self._book.cards)
+
+    @every(3600)
+    async def tidy(self) -> None:
+        """Forget old decisions."""
+        before_ms = self.clock.now_ms() - KEEP_DECISIONS_MS
+        await self.store.run(lambda db: forget_before(db, before_ms))
+
+    async def _during_session(self, charger: str, event: CardPresented, session_id: str) -> None:
+        """Let a card of the same group end the session; refuse any other (OCPP: the same parentIdTag may stop)."""
+        holder = self._holders.get(charger)
+        mine = decide(event.id_token, charger, self.clock.now_ms(), self._lists)
+        same_group = holder is not None and holder.parent is not None and holder.parent == mine.parent
+        if holder is not None and holder.token == event.id_token:
+            await self._conclude(charger, event, Ruling(Verdict.REFUSED, OWN_SESSION, ""))
+        elif same_group and mine.verdict is Verdict.ACCEPTED:
+            reason = f"Stopped by another card of group {mine.parent.value}." if mine.parent else ""
+            stop = self._orders.stop(card_command_id(event.boot_id, event.seq), session_id, reason)
+            await self._decided(charger, event, stop, mine)
+        else:
+            await self._conclude(charger, event, Ruling(Verdict.REFUSED, IN_USE, ""))
+
+    def _is_asked(self, charger: str, event: CardPresented) -> bool:
+        return any(p.event.boot_id == event.boot_id and p.event.seq == event.seq for p in self._pending.values())
+
+    async def _hear(self, event: CardPresented, hearing: Hearing) -> None:
+        """Ask the policies, from the one that ``hearing`` is at."""
+        hearing, result = proceed(hearing, self._lists, self.clock.now_ms())
+        if isinstance(result, Ruling):
+            await self._conclude(hearing.charger, event, result)
+            return
+        now_ms = self.clock.now_ms()
+        request = AccessRequest(
+            ts=now_ms,
+            id=f"{card_command_id(event.boot_id, event.seq)}-{result.policy}",
+            to=result.agent,
+            source=self.name,
+            charger=hearing.charger,
+            id_token=event.id_token,
+            deadline_ts=now_ms + self.settings.ask_timeout_s * 1000,
+        )
+        # Before it is sent: the answer may be here before the broker's receipt is.
+        self._pending[request.id] = _Pending(event, hearing, result, request.deadline_ts)
+        try:
+            await self.bus.publish(ACCESS_REQUEST, request)
+        except BusUnavailable:
+            del self._pending[request.id]
+            raise
+
+    async def _conclude(self, charger: str, event: CardPresented, ruling: Ruling) -> None:
+        command_id = card_command_id(event.boot_id, event.seq)
+        command: AccessCommand
+        if ruling.verdict is Verdict.ACCEPTED:
+            command = self._orders.authorize(command_id, event.id_token, ruling.caps)
+        else:
+            command = self._orders.refuse(command_id, event.id_token, ruling.reason)
+        await self._decided(charger, event, command, ruling)
+
+    async def _decided(self, charger: str, event: CardPresented, command: AccessCommand, ruling: Ruling) -> None:
+        decision = Decision(
+            charger, command, self.clock.now_ms(), event.boot_id, event.uptime_ms, ruling.policy, ruling.parent
+        )
+        counts = await self._orders.give(decision)
+        self.log.info(
+            "card_decided",
+            charger=charger,
+            card=masked(event.id_token),
+            op=counts.command.op,
+            policy=counts.policy,
+            reason=ruling.reason,
+        )
+
+    async def _plugged_in(self, charger: str, state: State) -> None:
+        command_id = free_command_id(state.boot_id, state.uptime_ms)
+        command = self._orders.authorize(command_id, NOBODY, Caps())
+        decision = Decision(charger, command, self.clock.now_ms(), state.boot_id, state.uptime_ms, "free")
+        counts = await self._orders.give(decision)
+        self._given[charger] = Given(command_id, state.boot_id, state.uptime_ms, counts.command.deadline_ts)
+        self.log.info("car_authorized", charger=charger, policy="free")

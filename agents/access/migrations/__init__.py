@@ -1,0 +1,1 @@
+"""Revisions of the access agent's database."""

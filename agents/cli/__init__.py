@@ -1,0 +1,1 @@
+"""``chargebus``, the technician's command line. ``agents.cli.main`` holds the entry point."""

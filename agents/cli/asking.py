@@ -1,0 +1,104 @@
+"""Sending a command to a charger, and what a technician is told of the answer."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from rich.text import Text
+
+from agents.cli.exits import CliError, ExitCode
+from agents.cli.link import QUIET_S, Link, connected
+from agents.cli.target import USER
+from agents.cli.terminal import Terminal
+from agents.runtime.agent import BusUnavailable
+from agents.runtime.clock import SystemClock
+from agents.runtime.commands import NoReply
+from bus_schema.charger_messages import Online
+from bus_schema.command import CommandBase, CommandReply
+from bus_schema.message import Struct
+from bus_schema.topics import CHARGER_COMMAND_REPLY, CHARGER_ONLINE
+from bus_schema.words import ReplyStage
+
+S = TypeVar("S", bound=Struct)
+
+MOST_WAIT_FOR_RETAINED_S = 5.0
+"""How long to wait for the broker's retained messages at most."""
+
+
+async def command(terminal: Terminal, charger: str, kind: type[CommandBase], /, **fields: Any) -> None:
+    """Send a command, wait for the charger's last word on it, show it, and fail unless that is ``done``.
+
+    Raises :class:`CliError`: ``UNKNOWN`` for a charger that the broker knows nothing of, ``NO_ANSWER`` if it is
+    offline or silent, ``FAILED`` with the charger's reason if it refused, ``UNREACHABLE`` without a broker.
+    """
+    draft = made(kind, **_about(SystemClock().now_ms(), terminal.timeout_s), **fields)
+    async with connected(terminal.target) as link:
+        await require_online(link, charger)
+        await link.listen(CHARGER_COMMAND_REPLY, charger=charger)
+        # The time for an answer begins now, not with the search for the broker.
+        message = draft.model_copy(update=_about(link.clock.now_ms(), terminal.timeout_s))
+        reply = await _ask(link, charger, message, terminal.timeout_s)
+    terminal.show(reply.model_dump(mode="json") | {"charger": charger}, lambda: _in_words(charger, reply))
+    if reply.stage is not ReplyStage.DONE:
+        raise CliError(ExitCode.FAILED, f"{charger} {_verdict(reply)}")
+
+
+def made(kind: type[S], /, **fields: Any) -> S:
+    """Return a message or a part of one; raise :class:`CliError` (``USAGE``) if the contract forbids the values."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CliError(ExitCode.USAGE, f"{where}: {first['msg']}") from None
+
+
+def _about(now_ms: int, timeout_s: float) -> dict[str, Any]:
+    return {
+        "ts": now_ms,
+        "id": f"{USER}-{secrets.token_hex(10)}",
+        "source": USER,
+        "deadline_ts": now_ms + round(timeout_s * 1000),
+    }
+
+
+async def _ask(link: Link, charger: str, message: CommandBase, timeout_s: float) -> CommandReply:
+    try:
+        return await link.commands.send(charger, message, completion_s=timeout_s)
+    except NoReply as error:
+        raise CliError(ExitCode.NO_ANSWER, str(error)) from error
+    except BusUnavailable as error:
+        raise CliError(ExitCode.UNREACHABLE, f"the broker did not take the command: {error}") from error
+
+
+async def require_online(link: Link, charger: str) -> None:
+    """Return once the charger is known to be online; raise :class:`CliError` in words if it is not."""
+    await link.listen(CHARGER_ONLINE, qos=0)
+    seen: dict[str, bool] = {}
+    async for heard in link.heard(MOST_WAIT_FOR_RETAINED_S, QUIET_S):
+        if heard.charger is not None and isinstance(heard.message, Online):
+            seen[heard.charger] = heard.message.online
+            if seen.get(charger):
+                return
+    if charger in seen:
+        raise CliError(
+            ExitCode.NO_ANSWER, f"charger {charger} is offline: a command would not reach it, and none was sent"
+        )
+    known = ", ".join(sorted(seen)) or "none at all"
+    raise CliError(ExitCode.UNKNOWN, f"there is no charger {charger!r} at site {link.target.site!r}; known: {known}")
+
+
+def _verdict(reply: CommandReply) -> str:
+    word = {ReplyStage.REJECTED: "refused", ReplyStage.FAILED: "failed", ReplyStage.EXPIRED: "was too late for"}
+    return f"{word.get(reply.stage, reply.stage)} {reply.op} ({reply.code}): {reply.reason or 'no reason given'}"
+
+
+def _in_words(charger: str, reply: CommandReply) -> Text:
+    done = reply.stage is ReplyStage.DONE
+    return Text.assemble(
+        (f"{charger}: ", "bold"),
+        (f"{reply.op} {reply.stage}", "green" if done else "red"),
+        f": {reply.reason}" if reply.reason else "",
+    )

@@ -1,0 +1,241 @@
+"""The doctor's way to the bus: listens, looks at what is retained, and probes by loopback.
+
+Nothing here reaches a charger or an agent: probes go to topics under the id ``doctor-probe``, with payloads that no
+reader accepts, or with commands whose deadline has passed.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import aiomqtt
+
+from agents.cli.doctor_snapshot import PROBE_ID, Loopback, QueueProbe, Snapshot
+from agents.cli.exits import CliError, ExitCode
+from agents.cli.heard import Heard, hear
+from agents.runtime.agent import Clock
+from agents.runtime.connect_errors import explain
+from agents.runtime.mqtt import MqttOptions
+from bus_schema import ROOT, Role, Topic
+from bus_schema.command import Identify
+from bus_schema.generate.acl import BROKER_STATUS
+from bus_schema.topics import CHARGER_COMMAND, TOPICS
+
+DROPPED = BROKER_STATUS.replace("#", "publish/messages/dropped")
+"""The broker's count of messages that it could not keep."""
+
+QUIET_S = 0.3
+"""Retained messages have all come when none has for so long."""
+
+ANSWER_S = 5.0
+"""How long a broker may take for anything."""
+
+BURST = 1_500
+"""Messages for an absent subscriber: more than Mosquitto's default of 1,000, less than anybody notices."""
+
+_UNREADABLE = b'{"doctor":"this topic must not be writable"}'
+
+
+class NoEcho(Exception):
+    """A probe that must come back did not: this user may not write or read the topic that it needs."""
+
+
+class Edge:
+    """One examination of one site. Hand in the clock and how to connect; :meth:`observe` does the rest."""
+
+    def __init__(self, options: MqttOptions, site: str, clock: Clock) -> None:
+        """Examine ``site`` on the broker that ``options`` lead to."""
+        self._options = options
+        self._site = site
+        self._clock = clock
+        self._echo = CHARGER_COMMAND.format(site, charger=PROBE_ID)
+
+    async def observe(self, seconds: float, probe: bool) -> Snapshot:
+        """Listen for ``seconds``, then look at what is retained, then probe if ``probe`` says so.
+
+        Raises :class:`CliError` (``UNREACHABLE``) if the broker cannot be reached or the connection gets lost.
+        """
+        try:
+            snapshot = await self._listen(seconds)
+            return await self._probe(snapshot) if probe else snapshot
+        except (aiomqtt.MqttError, TimeoutError) as error:
+            where = f"{self._options.host}:{self._options.port}"
+            why = explain(error, self._options.username)
+            raise CliError(ExitCode.UNREACHABLE, f"cannot examine the broker at {where}: {why}") from error
+
+    async def _listen(self, seconds: float) -> Snapshot:
+        live: list[Heard] = []
+        dropped: list[int] = []
+        async with self._client() as client:
+            await client.subscribe([(f"{ROOT}/{self._site}/#", 1), (DROPPED, 0)])
+            started_s = self._clock.monotonic_s()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    async for message in client.messages:
+                        self._sort(message, live, dropped)
+            listened_s = self._clock.monotonic_s() - started_s
+        kept = await self._retained(self._options)
+        return Snapshot(
+            site=self._site,
+            now_ms=self._clock.now_ms(),
+            listened_s=listened_s,
+            live=tuple(live),
+            kept=tuple(kept),
+            user=self._options.username,
+            dropped=tuple(dropped),
+        )
+
+    def _sort(self, message: aiomqtt.Message, live: list[Heard], dropped: list[int]) -> None:
+        topic, payload = str(message.topic), _bytes(message)
+        if topic == DROPPED:
+            if payload.isdigit():
+                dropped.append(int(payload))
+        elif not message.retain:
+            live.append(hear(topic, payload, message.qos, False, self._clock.now_ms()))
+
+    async def _retained(self, options: MqttOptions) -> list[Heard]:
+        kept: list[Heard] = []
+        async with self._client(options) as client:
+            await client.subscribe(f"{ROOT}/{self._site}/#", qos=1)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    async with asyncio.timeout(QUIET_S):
+                        message = await _next_where(client, lambda message: bool(message.retain))
+                    kept.append(hear(str(message.topic), _bytes(message), message.qos, True, self._clock.now_ms()))
+        return kept
+
+    async def _probe(self, snapshot: Snapshot) -> Snapshot:
+        untested: list[str] = []
+        loopbacks: list[Loopback] = []
+        queue: QueueProbe | None = None
+        if self._options.username == Role.TECHNICIAN:
+            try:
+                loopbacks += await self._loopback(self._options, _forbidden_to_technicians())
+                queue = await self._burst()
+            except NoEcho as error:
+                untested.append(str(error))
+        else:
+            untested.append(f"access list and queue were not probed: this is user {self._options.username!r}")
+        stranger = replace(self._options, username=None, password=None, cert_file=None, key_file=None)
+        try:
+            anonymous_read = len(await self._retained(stranger))
+        except aiomqtt.MqttError:
+            return replace(
+                snapshot, loopbacks=tuple(loopbacks), queue=queue, untested=tuple(untested), anonymous_connects=False
+            )
+        with contextlib.suppress(NoEcho):
+            loopbacks += await self._loopback(stranger, tuple(topic for topic in TOPICS if _readable(topic)))
+        return replace(
+            snapshot,
+            loopbacks=tuple(loopbacks),
+            queue=queue,
+            untested=tuple(untested),
+            anonymous_connects=True,
+            anonymous_read=anonymous_read,
+        )
+
+    async def _loopback(self, writer: MqttOptions, topics: tuple[Topic[Any], ...]) -> list[Loopback]:
+        """Publish as ``writer``, listen as the technician: what has arrived when the echo has, got through."""
+        addresses = [topic.format(self._site, **dict.fromkeys(topic.parameters, PROBE_ID)) for topic in topics]
+        token = secrets.token_hex(8)
+        arrived: set[str] = set()
+        async with self._client() as listener:
+            await listener.subscribe(f"{ROOT}/{self._site}/#", qos=1)
+            await self._attempt(writer, addresses)
+            await listener.publish(self._echo, self._expired_command(token), qos=1)
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    async for message in listener.messages:
+                        if str(message.topic) == self._echo and token.encode() in _bytes(message):
+                            break
+                        if _bytes(message) == _UNREADABLE:
+                            arrived.add(str(message.topic))
+            except TimeoutError:
+                raise NoEcho(f"the access list was not probed: {self._echo} does not come back") from None
+        user = writer.username or "anonymous"
+        return [Loopback(user, address, address in arrived) for address in addresses]
+
+    async def _attempt(self, writer: MqttOptions, addresses: list[str]) -> None:
+        """Publish to every address. A broker that throws out who is not allowed (RabbitMQ does) is joined again."""
+        remaining = list(addresses)
+        while remaining:
+            before = len(remaining)
+            with contextlib.suppress(aiomqtt.MqttError):
+                async with self._client(writer) as client:
+                    while remaining:
+                        await client.publish(remaining.pop(), _UNREADABLE, qos=1)
+            if len(remaining) == before:
+                raise NoEcho(f"the access list was not probed: {writer.username or 'anonymous'} is not let in again")
+
+    async def _burst(self) -> QueueProbe:
+        """Count how much of a burst the broker keeps for a subscriber with a session that is away."""
+        away = f"{self._site}-{PROBE_ID}-{secrets.token_hex(4)}"
+        async with self._client(identifier=away, clean=False) as subscriber:
+            await subscriber.subscribe(self._echo, qos=1)
+        received = 0
+        try:
+            async with self._client() as publisher:
+                payload = self._expired_command("burst")
+                publisher.pending_calls_threshold = BURST  # aiomqtt would warn of what is wanted here
+                await asyncio.gather(*(publisher.publish(self._echo, payload, qos=1) for _ in range(BURST)))
+            async with self._client(identifier=away, clean=False) as subscriber:
+                with contextlib.suppress(TimeoutError):
+                    while received < BURST:
+                        async with asyncio.timeout(2 * QUIET_S):
+                            await anext(subscriber.messages)
+                        received += 1
+        finally:
+            async with self._client(identifier=away, clean=True):
+                pass  # a clean connection under the same name ends the session and its queue
+        return QueueProbe(BURST, received)
+
+    def _expired_command(self, token: str) -> bytes:
+        """Return a valid command that nobody would execute: for no charger, and too late."""
+        command = Identify(ts=1, id=f"doctor-{token}", source=Role.TECHNICIAN, deadline_ts=1)
+        return CHARGER_COMMAND.encode(command)
+
+    @asynccontextmanager
+    async def _client(
+        self, options: MqttOptions | None = None, identifier: str | None = None, clean: bool = True
+    ) -> AsyncIterator[aiomqtt.Client]:
+        options = self._options if options is None else options
+        try:
+            tls_context = options.tls_context()
+        except OSError as error:
+            raise CliError(ExitCode.CONFIGURATION, f"[broker] ca_file, cert_file or key_file: {error}") from error
+        client = aiomqtt.Client(
+            options.host,
+            options.port,
+            username=options.username,
+            password=options.password,
+            identifier=identifier or f"{self._site}-doctor-{secrets.token_hex(6)}",
+            tls_context=tls_context,
+            timeout=ANSWER_S,
+            clean_session=clean,
+        )
+        async with client:
+            yield client
+
+
+def _forbidden_to_technicians() -> tuple[Topic[Any], ...]:
+    return tuple(topic for topic in TOPICS if Role.TECHNICIAN not in topic.writers and _readable(topic))
+
+
+def _readable(topic: Topic[Any]) -> bool:
+    """Tell whether the technician would see a message that got through under the probe's id."""
+    return Role.TECHNICIAN in topic.readers and not topic.own_read_level
+
+
+async def _next_where(client: aiomqtt.Client, wanted: Callable[[aiomqtt.Message], bool]) -> aiomqtt.Message:
+    async for message in client.messages:
+        if wanted(message):
+            return message
+    raise aiomqtt.MqttError("the connection has ended")
+
+
+def _bytes(message: aiomqtt.Message) -> bytes:
+    return message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()

@@ -1,0 +1,100 @@
+"""What ``chargebus doctor`` has seen of a bus, and what it says about it: data without any input or output."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from agents.cli.heard import Heard
+from bus_schema import Topic
+from bus_schema.words import Severity
+
+PROBE_ID = "doctor-probe"
+"""Id under which the doctor publishes its own probes. No charger, agent or meter may be called so."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong, where, and what to do about it."""
+
+    severity: Severity
+    """``critical``: people, money or sessions are at stake; ``warning``: it will be; ``info``: worth knowing."""
+    check: str
+    """Which check found it, one word for programs: ``schema``, ``acl``, ``clock``…"""
+    where: str
+    """Topic, charger, agent or setting."""
+    what: str
+    """What is wrong, in words."""
+    remedy: str
+    """What to do about it."""
+
+
+@dataclass(frozen=True)
+class Loopback:
+    """One attempt to publish where it must not be possible: whether the message came through."""
+
+    user: str
+    """Who tried: ``technician`` or ``anonymous``."""
+    topic: str
+    """Where, under :data:`PROBE_ID`."""
+    arrived: bool
+    """True if a subscriber has received it. The broker's acknowledgement says nothing (MQTT 3.1.1)."""
+
+
+@dataclass(frozen=True)
+class QueueProbe:
+    """How many of a burst of QoS 1 messages waited for a subscriber that was away."""
+
+    sent: int
+    received: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that was observed. Times are UTC in milliseconds by this computer's clock."""
+
+    site: str
+    """The site that was looked at."""
+    now_ms: int
+    """When listening ended."""
+    listened_s: float
+    """How long it was listened for."""
+    live: tuple[Heard, ...] = ()
+    """What was heard, in the order of arrival, without what had been retained before."""
+    kept: tuple[Heard, ...] = ()
+    """What the broker had retained at the end."""
+    user: str | None = "technician"
+    """The user as whom it was listened."""
+    dropped: tuple[int, ...] = ()
+    """Values of the broker's own count of messages that it has dropped, oldest first; empty if it tells none."""
+    settings: Mapping[str, str] | None = None
+    """The broker's configuration, if it could be read."""
+    loopbacks: tuple[Loopback, ...] = ()
+    """Attempts to publish where it must not be possible."""
+    anonymous_connects: bool | None = None
+    """Whether the broker lets in who gives no user name; None if that was not tried."""
+    anonymous_read: int = 0
+    """How many retained messages it then handed out."""
+    queue: QueueProbe | None = None
+    """Result of the burst for an absent subscriber, if that was tried."""
+    untested: tuple[str, ...] = ()
+    """Probes that could not be made, in words."""
+
+    def without_probes(self) -> Self:
+        """Return the same without the doctor's own probes, which also another doctor may have sent."""
+        return replace(
+            self,
+            live=tuple(heard for heard in self.live if f"/{PROBE_ID}" not in heard.topic),
+            kept=tuple(heard for heard in self.kept if f"/{PROBE_ID}" not in heard.topic),
+        )
+
+    def everything(self) -> Iterator[Heard]:
+        """Yield what was retained, then what was heard."""
+        return iter((*self.kept, *self.live))
+
+    def latest(self, topic: Topic[Any]) -> list[Heard]:
+        """Return the last readable message of each address of ``topic``: what was heard, else what was retained."""
+        latest: dict[str, Heard] = {}
+        for heard in self.everything():
+            if heard.address is not None and heard.address.topic is topic and heard.message is not None:
+                latest[heard.topic] = heard
+        return list(latest.values())

@@ -1,0 +1,89 @@
+"""The entry point: every command with the module it lives in, and how an error becomes an exit code."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from agents.cli.exits import CliError, epilog
+from agents.cli.lazy import HELP_NAMES, Entry, LazyGroup
+
+_SITE, _LOOK, _COMMAND, _TOOLS = "Run", "Look", "Command a charger", "Tools"
+
+
+def _entry(module: str, help_line: str, panel: str) -> Entry:
+    return Entry(f"agents.cli.{module}", help_line, panel)
+
+
+COMMANDS: dict[str, Entry] = {
+    "up": _entry("up", "Run a whole site on this machine: broker, virtual chargers, all agents.", _SITE),
+    "agent": _entry("agent", "Run one agent until it is told to stop.", _SITE),
+    "status": _entry("status", "Show every charger, and the agents and alarms of the site.", _LOOK),
+    "watch": _entry("watch", "Follow the bus live, decoded, with violations of the contract shown.", _LOOK),
+    "sessions": _entry("sessions", "Show the sessions that the ledger has recorded.", _LOOK),
+    "doctor": _entry("doctor_command", "Check a live bus against the contract.", _LOOK),
+    "start": _entry("charging", "Let somebody charge: at once if a car is there, else when one comes.", _COMMAND),
+    "stop": _entry("charging", "End the session. The car stays plugged in until somebody unplugs it.", _COMMAND),
+    "pause": _entry("charging", "Offer nothing until `resume`; the session goes on.", _COMMAND),
+    "resume": _entry("charging", "End a pause.", _COMMAND),
+    "limit": _entry("limit", "Limit the current for a time, or release the limit.", _COMMAND),
+    "unlock": _entry("upkeep", "Open the connector's lock; a session that is going on ends first.", _COMMAND),
+    "reset": _entry("upkeep", "Restart a charger.", _COMMAND),
+    "availability": _entry("upkeep", "Take a charger out of service or back.", _COMMAND),
+    "identify": _entry("upkeep", "Make a charger blink, so that one finds it.", _COMMAND),
+    "trigger": _entry("upkeep", "Make a charger publish a message now.", _COMMAND),
+    "configure": _entry("configure", "Change settings of a charger, all of them or none.", _COMMAND),
+    "reserve": _entry("reserve", "Keep a charger for one token.", _COMMAND),
+    "cancel-reservation": _entry("reserve", "End a reservation early.", _COMMAND),
+    "schema": _entry("schema", "Print the contract: the topics, a message's JSON Schema, AsyncAPI.", _TOOLS),
+}
+"""Every command, in the order of the help."""
+
+
+class Commands(LazyGroup):
+    """The commands of ``chargebus``."""
+
+    entries = COMMANDS
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog=epilog(),
+    context_settings=HELP_NAMES,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"chargebus {version('chargebus')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def chargebus(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Run, watch and command EV chargers on an MQTT bus.
+
+    `chargebus up` runs a whole site on this machine; `chargebus COMMAND --help` explains a command.
+    """
+
+
+def main() -> None:
+    """Run the command line. An error that a person can do something about is words and an exit code, no traceback."""
+    try:
+        app(prog_name="chargebus")
+    except CliError as error:
+        typer.echo(f"chargebus: {error}", err=True)
+        sys.exit(int(error.code))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""``sessions``: what the ledger has recorded, asked of the ledger itself."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from agents.cli.exits import CliError, ExitCode
+from agents.cli.lazy import command_app
+from agents.cli.link import Link, connected
+from agents.cli.terminal import Terminal, site_command
+from agents.cli.values import charger_id, session_id
+from agents.runtime.agent import BusUnavailable
+from bus_schema import Role
+from bus_schema.event import SessionRecord
+from bus_schema.site_messages import QueryAnswer, SessionsQuery
+from bus_schema.topics import AGENT_ANSWER, AGENT_QUERY
+
+app = command_app()
+
+PAGE = 6
+"""Sessions on a page: the most that the contract allows."""
+
+
+@site_command(app)
+async def sessions(
+    terminal: Terminal,
+    charger: Annotated[
+        str | None, typer.Option("--charger", parser=charger_id, metavar="ID", help="Only this charger.")
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", parser=session_id, metavar="ID", help="Only this session.")
+    ] = None,
+    active: Annotated[
+        bool | None, typer.Option("--active/--ended", help="Only those that go on, or only those that are over.")
+    ] = None,
+    most: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Most sessions to show.")] = 20,
+) -> None:
+    """Show the sessions that the ledger has recorded, newest first."""
+    async with connected(terminal.target) as link:
+        await link.listen(AGENT_ANSWER, agent=Role.LEDGER, asker=Role.TECHNICIAN)
+        records: list[SessionRecord] = []
+        cursor: str | None = None
+        while len(records) < most:
+            wanted = {"charger": charger, "session_id": session, "active": active, "cursor": cursor}
+            answer = await _ask(link, terminal.timeout_s, limit=min(PAGE, most - len(records)), **wanted)
+            records += answer.sessions
+            cursor = answer.cursor
+            if cursor is None:
+                break
+    if session is not None and not records:
+        raise CliError(ExitCode.UNKNOWN, f"the ledger has no session {session!r}")
+    terminal.show([record.model_dump(mode="json") for record in records], lambda: _table(records))
+
+
+async def _ask(link: Link, timeout_s: float, **wanted: Any) -> QueryAnswer:
+    now_ms = link.clock.now_ms()
+    question = SessionsQuery(
+        ts=now_ms,
+        id=secrets.token_hex(8),
+        source=Role.TECHNICIAN,
+        deadline_ts=now_ms + round(timeout_s * 1000),
+        **wanted,
+    )
+    try:
+        await link.bus.publish(AGENT_QUERY, question, agent=Role.LEDGER)
+    except BusUnavailable as error:
+        raise CliError(ExitCode.UNREACHABLE, f"the broker did not take the question: {error}") from error
+    async for heard in link.heard(timeout_s):
+        answer = heard.message
+        if isinstance(answer, QueryAnswer) and answer.id == question.id:
+            if not answer.ok:
+                raise CliError(ExitCode.FAILED, f"the ledger: {answer.reason}")
+            return answer
+    raise CliError(
+        ExitCode.NO_ANSWER, f"the ledger did not answer within {timeout_s:g} s; does it run? (see `chargebus status`)"
+    )
+
+
+def _table(records: list[SessionRecord]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("session", "charger", "who", "by", "started", "lasted", "energy", "ended"):
+        table.add_column(heading, justify="right" if heading in ("lasted", "energy") else "left", overflow="fold")
+    for record in records:
+        table.add_row(
+            record.session_id,
+            record.charger,
+            "" if record.id_token is None else record.id_token.value or record.id_token.type,
+            record.authorized_by or "",
+            _moment(record.started_ts),
+            "" if record.duration_s is None else _duration(record.duration_s),
+            f"{record.energy_wh / 1000:.3f} kWh",
+            "charging" if record.active else f"{_moment(record.ended_ts)} {record.reason or ''}".strip(),
+        )
+    return table
+
+
+def _moment(ts: int | None) -> str:
+    return "" if ts is None else datetime.fromtimestamp(ts / 1000).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -1,0 +1,108 @@
+"""``up``: a whole site on this machine with one command."""
+
+import os
+import shutil
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agents.cli import up_lock, up_passwords
+from agents.cli.exits import CliError, ExitCode
+from agents.cli.lazy import command_app
+from agents.cli.target_choice import UP_DATA
+from agents.cli.up_files import SITE
+from agents.cli.up_plan import Plan, UpChoice, plan, users
+from agents.cli.up_ports import choose
+from agents.cli.up_run import Until, run
+from agents.cli.values import site_id
+from agents.registry import AGENTS
+from firmware.sim.visits import CARDS, demo_card
+
+app = command_app()
+
+
+class BrokerKind(StrEnum):
+    """Which broker to run."""
+
+    AUTO = "auto"
+    MOSQUITTO = "mosquitto"
+    EMBEDDED = "embedded"
+
+
+@app.command()
+def up(
+    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Where everything is kept.")] = UP_DATA,
+    chargers: Annotated[int, typer.Option("--chargers", min=1, max=500, help="How many virtual chargers.")] = 6,
+    speed: Annotated[
+        float, typer.Option("--speed", min=0.1, max=1000, help="How much faster than life the cars are.")
+    ] = 1.0,
+    site: Annotated[str, typer.Option("--site", parser=site_id, metavar="ID", help="Id of the site.")] = SITE,
+    broker_kind: Annotated[
+        BrokerKind, typer.Option("--broker-kind", help="auto: Mosquitto if it is installed.")
+    ] = BrokerKind.AUTO,
+    broker_port: Annotated[
+        int | None, typer.Option("--broker-port", min=0, max=65535, help="Default 1883, or any if that is taken.")
+    ] = None,
+    page_port: Annotated[
+        int | None, typer.Option("--page-port", min=0, max=65535, help="Default 8080, or any if that is taken.")
+    ] = None,
+    ready_within: Annotated[
+        float, typer.Option("--ready-within", min=1, metavar="SECONDS", help="Say what is missing after this time.")
+    ] = 60.0,
+    once_ready: Annotated[bool, typer.Option("--once-ready", help="Stop as soon as every car charges.")] = False,
+    exit_after: Annotated[
+        float | None, typer.Option("--exit-after", min=0, metavar="SECONDS", help="Stop so long after that.")
+    ] = None,
+) -> None:
+    """Run a whole site on this machine: broker, virtual chargers, all agents.
+
+    Ctrl-C stops everything. What it recorded stays in the data folder, and the next `up` goes on from there.
+    """
+    data = data.absolute()
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CliError(ExitCode.CONFIGURATION, f"cannot use {data} for data: {error.strerror}") from None
+    with up_lock.held(data):
+        choice = UpChoice(
+            data=data,
+            site=site,
+            chargers=chargers,
+            speed=speed,
+            broker_port=choose("broker", broker_port, 1883),
+            page_port=choose("page", page_port, 8080),
+            mosquitto=_mosquitto(broker_kind),
+            python=sys.executable,
+            agents=tuple(AGENTS),
+            cards=tuple(demo_card(number) for number in range(CARDS)),
+            passwords=up_passwords.draw(users(AGENTS, chargers)),
+            is_first=not any((data / "chargers").glob("*")),
+        )
+        chosen = plan(choice)
+        _write(chosen)
+        run(chosen, Until(ready_within, 0.0 if once_ready else exit_after))
+
+
+def _mosquitto(kind: BrokerKind) -> str | None:
+    if kind is BrokerKind.EMBEDDED:
+        return None
+    # Debian keeps it where only root's PATH leads.
+    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    if program is None and kind is BrokerKind.MOSQUITTO:
+        raise CliError(ExitCode.CONFIGURATION, "mosquitto is not installed; use --broker-kind embedded, or install it")
+    return program
+
+
+def _write(chosen: Plan) -> None:
+    data = chosen.choice.data
+    for folder in chosen.folders:
+        (data / folder).mkdir(mode=0o700, exist_ok=True)
+    for name, text in chosen.files.items():
+        path = data / name
+        path.unlink(missing_ok=True)
+        # Some of them hold passwords: they are nobody else's from the first byte on.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)

@@ -1,0 +1,77 @@
+"""The files that ``chargebus up`` writes for its children: their text, made without touching the disk."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from bus_schema.generate.acl import mosquitto_acl
+
+SITE = "garage"
+"""Id of the site that ``up`` runs unless told otherwise."""
+
+
+CARDS_FILE = "cards.csv"
+"""Name of the local list of cards in the data folder."""
+
+
+def mosquitto_conf(port: int, data: Path) -> str:
+    """Return a configuration that loses nothing: see ``deploy/mosquitto/mosquitto.conf`` for a site's own broker.
+
+    It listens on this machine only. Everyone needs a password, and the access list of the contract holds.
+    """
+    return f"""\
+# Written by `chargebus up` at every start.
+listener {port} 127.0.0.1
+allow_anonymous false
+password_file {data}/mosquitto.passwords
+acl_file {data}/mosquitto.acl
+persistence true
+persistence_location {data}/broker/
+autosave_interval 30
+set_tcp_nodelay true
+max_queued_messages 100000
+max_inflight_messages 1000
+sys_interval 10
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+log_timestamp_format %Y-%m-%dT%H:%M:%S
+user root
+"""
+
+
+def access_list(site: str) -> str:
+    """Return Mosquitto's access list for the site."""
+    return mosquitto_acl(site)
+
+
+def site_toml(site: str, broker_port: int, page_port: int, data: Path) -> str:
+    """Return the site's configuration: the agents' and, for ``chargebus`` itself, where the broker is."""
+    return f"""\
+# Written by `chargebus up` at every start.
+site = {json.dumps(site)}
+data_dir = "agents"
+
+[broker]
+host = "127.0.0.1"
+port = {broker_port}
+password_file = "secrets/{{agent}}.password"
+
+[log]
+format = "text"
+
+[console]
+host = "127.0.0.1"
+port = {page_port}
+
+[access]
+policies = ["local_list"]
+cards_file = {json.dumps(str(data / CARDS_FILE))}
+"""
+
+
+def cards_csv(cards: Sequence[str]) -> str:
+    """Return the local list of cards: those of the virtual drivers."""
+    rows = [f"{card},Virtual driver {number}" for number, card in enumerate(cards, 1)]
+    return "\n".join(("# Written by `chargebus up` at every start.", "uid,name", *rows)) + "\n"

@@ -1,0 +1,138 @@
+"""What ``chargebus up`` is going to run, decided before anything starts. Pure: it reads no disk and starts nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents.cli import up_files, up_passwords
+from agents.cli.target import Target
+from agents.cli.up_process import ProcessSpec
+from bus_schema import Role
+
+BROKER, AGENT, CHARGERS = 0, 1, 2
+"""Stages of the start: a driver's card is of no use before somebody listens. The stop goes backwards."""
+
+FIRST_CARS = 6
+"""So many chargers of a new demonstration get a car that charges at once and for long."""
+
+
+CHARGER_PASSWORDS = "secrets/chargers"
+"""File with the passwords of the chargers, in the data folder."""
+
+
+def charger_names(chargers: int) -> list[str]:
+    """Return the ids that ``firmware.sim`` gives to so many chargers."""
+    return [f"c{number}" for number in range(1, chargers + 1)]
+
+
+def users(agents: Iterable[str], chargers: int) -> list[str]:
+    """Return everyone who needs a password at the broker."""
+    return [*agents, str(Role.TECHNICIAN), *charger_names(chargers)]
+
+
+@dataclass(frozen=True)
+class UpChoice:
+    """What the user wants and what this machine has."""
+
+    data: Path
+    """Folder for everything, absolute."""
+    site: str
+    """Id of the site."""
+    chargers: int
+    """How many virtual chargers."""
+    speed: float
+    """How much faster than life the cars are."""
+    broker_port: int
+    """Free TCP port."""
+    page_port: int
+    """Free TCP port."""
+    mosquitto: str | None
+    """Path of the program, or None for the embedded broker."""
+    python: str
+    """This interpreter."""
+    agents: tuple[str, ...]
+    """Names of the agents to run."""
+    cards: tuple[str, ...]
+    """UIDs of the virtual drivers' cards."""
+    passwords: Mapping[str, str] = field(repr=False)
+    """Password at the broker by user: agents, the technician, and chargers."""
+    is_first: bool
+    """Whether the data folder is new: then the demonstration begins with a car at each of the first chargers."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Processes to run and files to write first, by their path under the data folder."""
+
+    choice: UpChoice
+    processes: tuple[ProcessSpec, ...]
+    files: dict[str, str] = field(repr=False)
+    """Text of each file; nobody else may read them."""
+    folders: tuple[str, ...]
+
+    def target(self) -> Target:
+        """Return how the technician reaches the site."""
+        password = self.choice.passwords[Role.TECHNICIAN]
+        return Target.at("127.0.0.1", self.choice.broker_port, self.choice.site, password)
+
+    @property
+    def page(self) -> str:
+        """Address of the page."""
+        return f"http://127.0.0.1:{self.choice.page_port}/"
+
+    @property
+    def cars_wanted(self) -> int:
+        """How many cars must charge before the site counts as ready.
+
+        A new site begins with cars that charge at once at up to six chargers. In an old one it is chance who is there.
+        """
+        return min(self.choice.chargers, FIRST_CARS) if self.choice.is_first else 1
+
+    def stages(self) -> Sequence[Sequence[ProcessSpec]]:
+        """Return the processes in the order of their start."""
+        numbers = sorted({process.stage for process in self.processes})
+        return [[process for process in self.processes if process.stage == number] for number in numbers]
+
+
+def plan(choice: UpChoice) -> Plan:
+    """Return what is to be run."""
+    files = {
+        "site.toml": up_files.site_toml(choice.site, choice.broker_port, choice.page_port, choice.data),
+        up_files.CARDS_FILE: up_files.cards_csv(choice.cards),
+    }
+    if choice.mosquitto is not None:
+        files["mosquitto.conf"] = up_files.mosquitto_conf(choice.broker_port, choice.data)
+        files["mosquitto.passwords"] = up_passwords.mosquitto_file(choice.passwords)
+        files["mosquitto.acl"] = up_files.access_list(choice.site)
+    names = charger_names(choice.chargers)
+    files[CHARGER_PASSWORDS] = "".join(f"{name}:{choice.passwords[name]}\n" for name in names)
+    for user in (*choice.agents, Role.TECHNICIAN):
+        files[f"secrets/{user}.password"] = choice.passwords[user] + "\n"
+    processes = (_broker(choice), *(_agent(choice, name) for name in choice.agents), _chargers(choice))
+    return Plan(choice, processes, files, ("logs", "broker", "chargers", "agents", "secrets"))
+
+
+def _broker(choice: UpChoice) -> ProcessSpec:
+    installed = (str(choice.mosquitto), "-c", str(choice.data / "mosquitto.conf"))
+    embedded = (choice.python, "-m", "agents.runtime.embedded_broker", "--port", str(choice.broker_port))
+    return ProcessSpec("broker", embedded if choice.mosquitto is None else installed, BROKER, essential=True)
+
+
+def _chargers(choice: UpChoice) -> ProcessSpec:
+    options = {
+        "site": choice.site,
+        "host": "127.0.0.1",
+        "port": choice.broker_port,
+        "chargers": choice.chargers,
+        "data": choice.data / "chargers",
+        "speed": f"{choice.speed:g}",
+        "drivers": "demo",
+        "password-file": choice.data / CHARGER_PASSWORDS,
+    }
+    arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    return ProcessSpec("chargers", (choice.python, "-m", "firmware.sim", *arguments), CHARGERS)
+
+
+def _agent(choice: UpChoice, name: str) -> ProcessSpec:
+    command = (choice.python, "-m", "agents.cli.main", "agent", name, "--config", str(choice.data / "site.toml"))
+    return ProcessSpec(name, command, AGENT)

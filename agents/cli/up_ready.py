@@ -1,0 +1,48 @@
+"""Looking on the bus whether a site that has just been started works."""
+
+import asyncio
+from collections.abc import Callable
+
+from agents.cli.exits import CliError
+from agents.cli.link import connected
+from agents.cli.picture import SitePicture
+from agents.cli.target import Target
+from agents.cli.up_plan import Plan
+from bus_schema import topics
+
+RETRY_S = 0.2
+"""Distance of attempts to reach a broker that is just starting."""
+
+
+def agents_missing(picture: SitePicture, plan: Plan) -> list[str]:
+    """Name the agents that are not online yet."""
+    return [
+        f"agent {name}" for name in plan.choice.agents if name not in picture.agents or not picture.agents[name].online
+    ]
+
+
+def what_is_missing(picture: SitePicture, plan: Plan) -> list[str]:
+    """Say what the site still lacks: agents online, chargers online, cars charging. Empty when it is ready."""
+    chargers, cars = plan.choice.chargers, plan.cars_wanted
+    online = sum(charger.is_online for charger in picture.chargers.values())
+    charging = sum(charger.is_charging for charger in picture.chargers.values())
+    missing = agents_missing(picture, plan)
+    if online < chargers:
+        missing.append(f"{chargers - online} of {chargers} chargers online")
+    if charging < cars:
+        missing.append(f"{cars - charging} of {cars} cars charging")
+    return missing
+
+
+async def follow(target: Target, picture: SitePicture, done: Callable[[], bool]) -> None:
+    """Keep ``picture`` up to date until it is ``done``. Survives a broker that goes and comes."""
+    while not done():
+        try:
+            async with connected(target) as link:
+                await link.listen(topics.CHARGER_ONLINE, topics.CHARGER_STATE, topics.AGENT_HEALTH, qos=0)
+                async for heard in link.heard():
+                    picture.take(heard)
+                    if done():
+                        return
+        except CliError:
+            await asyncio.sleep(RETRY_S)

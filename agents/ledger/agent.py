@@ -1,0 +1,212 @@
+"""The ledger as an agent: what it hears, and what it says once that is committed."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session as Database
+
+from agents.ledger.alarms import standing
+from agents.ledger.committing import Committed, Revision, SessionKey, commit, mark_published
+from agents.ledger.listing import answer
+from agents.ledger.models import AlarmRow, SessionRow
+from agents.ledger.reconciling import Reconciliation
+from agents.ledger.session import record
+from agents.ledger.session_rows import load_session
+from agents.ledger.settings import LedgerSettings
+from agents.ledger.storing import Arrival, Boot
+from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
+from bus_schema.charger_messages import State
+from bus_schema.event import Event, EventAck
+from bus_schema.site_messages import Alarm, SessionsQuery
+from bus_schema.topics import (
+    AGENT_ANSWER,
+    AGENT_QUERY,
+    ALARM,
+    CHARGER_EVENT,
+    CHARGER_EVENT_ACK,
+    CHARGER_STATE,
+    SESSION,
+)
+
+REPUBLISH_AT_ONCE = 200
+"""How many sessions that have not reached the bus are tried again in one go."""
+
+REPEAT_ALARM_MS = 600_000
+"""Age at which a standing alarm is published again. ms."""
+
+
+class Ledger(Agent[LedgerSettings]):
+    """Commits session events, acknowledges them, answers queries, publishes session records.
+
+    An event is acknowledged only once it is committed and nothing before it is missing. A crash between the commit
+    and the acknowledgement costs nothing: the charger sends again, and a duplicate is acknowledged again.
+    """
+
+    name = "ledger"
+    settings_type = LedgerSettings
+    migrations = "agents.ledger.migrations"
+
+    def __init__(self, context: Context[LedgerSettings]) -> None:
+        """Keep what the agent was given."""
+        super().__init__(context)
+        self._reconciliation = Reconciliation()
+        self._published: dict[SessionKey, int] = {}
+        """Revisions that the bus has, but not yet the database's mark that it has them."""
+        self._standing: dict[str, Alarm | None] = {}
+        """Alarms that may be retained on the bus, with what was told last."""
+        self._publishing = asyncio.Lock()
+        """Keeps an older revision of a session from being published after a newer one."""
+        self._reviewing = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Find out which sessions are active and which alarms stand."""
+        for charger, session_id in await self.store.run(_active_sessions):
+            self._reconciliation.recorded(charger, session_id, active=True)
+        # What exactly the bus has of these is not known: the first review tells them again or clears them.
+        self._standing = dict.fromkeys(await self.store.run(_noted_alarms))
+
+    async def stop(self) -> None:
+        """Remember what has been published."""
+        await self._remember_published()
+
+    @on(CHARGER_EVENT, batch=500)
+    async def commit(self, events: list[Received[Event]]) -> None:
+        """Commit events in one transaction, then acknowledge each boot once and publish each changed session once."""
+        arrivals = [Arrival(each.charger, each.message, each.received_ms) for each in events]
+        async with self._publishing:
+            published = dict(self._published)
+            committed = await self.store.run(lambda db: commit(db, arrivals, published))
+            self._forget_published(published)
+            await self._acknowledge(committed.acknowledged)
+            await self._publish_sessions(committed.changed)
+        self._note(committed)
+        if committed.found:
+            await self.review()
+
+    @on(CHARGER_STATE)
+    async def compare(self, received: Received[State]) -> None:
+        """See whether the charger agrees about which session is going on."""
+        state = received.message
+        session_id = None if state.session is None else state.session.session_id
+        self._reconciliation.reported(received.charger, session_id, state.journal_pending, received.received_ms)
+
+    @on(AGENT_QUERY)
+    async def query(self, received: Received[SessionsQuery]) -> None:
+        """Answer which sessions there were."""
+        query = received.message
+        now_ms = self.clock.now_ms()
+        if received.address.ids["agent"] != self.name or received.retained or query.deadline_ts < now_ms:
+            return
+        page = await self.store.run(lambda db: answer(db, query, now_ms))
+        await self.bus.publish(AGENT_ANSWER, page, agent=self.name, asker=query.source)
+
+    @every(10)
+    async def catch_up(self) -> None:
+        """Publish the sessions that a crash or a dead broker has kept from the bus."""
+        async with self._publishing:
+            await self._remember_published()
+            await self._publish_sessions(await self.store.run(_unpublished))
+
+    @every(30)
+    async def review(self) -> None:
+        """Raise the alarms that the records ask for, and clear those whose cause is gone."""
+        async with self._reviewing:
+            now_ms = self.clock.now_ms()
+            stuck = self._reconciliation.stuck(now_ms, self.settings.stuck_alarm_after_s * 1000)
+            wanted = await self.store.run(lambda db: standing(db, self.settings, stuck, now_ms))
+            try:
+                for name in self._standing.keys() - wanted.keys():
+                    await self.bus.clear(ALARM, alarm=name)
+                    await self.store.run(partial(_forget_alarm, name=name))
+                    self._standing.pop(name, None)
+                for name, alarm in wanted.items():
+                    if name not in self._standing:
+                        await self.store.run(partial(_note_alarm, name=name))
+                    if not _told(alarm, self._standing.get(name)):
+                        await self.bus.publish(ALARM, alarm, alarm=name)
+                        self._standing[name] = alarm
+            except BusUnavailable:
+                self.log.info("alarms_wait", wanted=sorted(wanted))
+
+    async def _acknowledge(self, acknowledged: Mapping[Boot, int]) -> None:
+        now_ms = self.clock.now_ms()
+        acks = [
+            (charger, EventAck(ts=now_ms, boot_id=boot_id, seq=seq))
+            for (charger, boot_id), seq in acknowledged.items()
+            if seq > 0
+        ]
+        sent = await asyncio.gather(*(self._try_acknowledge(charger, ack) for charger, ack in acks))
+        if not all(sent):
+            # The charger sends again what it sees no acknowledgement of, and gets one then.
+            self.log.info("acknowledgements_not_sent", count=sent.count(False))
+
+    async def _try_acknowledge(self, charger: str, ack: EventAck) -> bool:
+        try:
+            await self.bus.publish(CHARGER_EVENT_ACK, ack, charger=charger)
+        except BusUnavailable:
+            return False
+        return True
+
+    async def _publish_sessions(self, changed: Iterable[Revision]) -> None:
+        now_ms = self.clock.now_ms()
+        await asyncio.gather(*(self._try_publish(revision, now_ms) for revision in changed))
+
+    async def _try_publish(self, revision: Revision, now_ms: int) -> None:
+        session = revision.session
+        self._reconciliation.recorded(session.charger, session.session_id, active=session.active)
+        try:
+            await self.bus.publish(SESSION, record(session, now_ms), session=session.session_id)
+        except BusUnavailable:
+            return  # It stays marked in the database, and catch_up tries again.
+        self._published[revision.key] = revision.revision
+
+    async def _remember_published(self) -> None:
+        published = dict(self._published)
+        if published:
+            await self.store.run(lambda db: mark_published(db, published))
+            self._forget_published(published)
+
+    def _forget_published(self, published: Mapping[SessionKey, int]) -> None:
+        for key in published:
+            self._published.pop(key, None)
+
+    def _note(self, committed: Committed) -> None:
+        self.log.debug(
+            "committed",
+            new=committed.new,
+            duplicates=committed.duplicates,
+            sessions=len(committed.changed),
+        )
+        if committed.conflicts:
+            self.log.warning("events_contradict_recorded_ones", count=committed.conflicts)
+
+
+def _active_sessions(db: Database) -> list[SessionKey]:
+    found = db.execute(select(SessionRow.charger, SessionRow.session_id).where(SessionRow.end_seq.is_(None)))
+    return [(charger, session_id) for charger, session_id in found]
+
+
+def _unpublished(db: Database) -> list[Revision]:
+    rows = db.scalars(select(SessionRow).where(SessionRow.dirty).order_by(SessionRow.id).limit(REPUBLISH_AT_ONCE))
+    return [Revision(load_session(row), row.revision) for row in rows]
+
+
+def _noted_alarms(db: Database) -> list[str]:
+    return list(db.scalars(select(AlarmRow.name)))
+
+
+def _note_alarm(db: Database, name: str) -> None:
+    db.merge(AlarmRow(name=name))
+
+
+def _forget_alarm(db: Database, name: str) -> None:
+    db.execute(delete(AlarmRow).where(AlarmRow.name == name))
+
+
+def _told(alarm: Alarm, told: Alarm | None) -> bool:
+    """Tell whether the bus has this alarm; it is told again now and then, because a broker may forget."""
+    if told is None or (alarm.ts or 0) - (told.ts or 0) >= REPEAT_ALARM_MS:
+        return False
+    return alarm.model_copy(update={"ts": told.ts}) == told

@@ -1,0 +1,148 @@
+"""The ledger's tables. Their names carry the agent's, because agents may share one PostgreSQL database."""
+
+from typing import cast
+
+from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Table, Text, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+RowId = BigInteger().with_variant(Integer, "sqlite")
+"""Row numbers; SQLite counts only a column of type INTEGER by itself."""
+
+_DIRTY = text("dirty")
+_ACTIVE = text("end_seq IS NULL")
+
+
+class Base(DeclarativeBase):
+    """Base of the ledger's tables."""
+
+    type_annotation_map = {int: BigInteger, str: Text, bool: Boolean}
+
+
+class EventRow(Base):
+    """An event as it came, one row per ``(charger, boot_id, seq)`` for ever (invariant 5)."""
+
+    __tablename__ = "ledger_event"
+    __table_args__ = (
+        Index("ledger_event_session", "session_id", "charger"),
+        # Without row numbers of its own SQLite writes one tree instead of two.
+        {"sqlite_with_rowid": False},
+    )
+
+    charger: Mapped[str] = mapped_column(String(32), primary_key=True)
+    boot_id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    type: Mapped[str] = mapped_column(String(32))
+    session_id: Mapped[str | None] = mapped_column(String(32))
+    ts: Mapped[int | None]
+    energy_wh: Mapped[int | None]
+    received_ms: Mapped[int]
+    body: Mapped[str]
+    """The whole event as JSON, without ``oldest_seq``, which is different each time it is sent."""
+
+
+class ConflictRow(Base):
+    """An event that came under a number that another event already has. Kept beside it, never instead of it."""
+
+    __tablename__ = "ledger_conflict"
+    __table_args__ = (Index("ledger_conflict_received", "received_ms"),)
+
+    charger: Mapped[str] = mapped_column(String(32), primary_key=True)
+    boot_id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the body, so that sending it again adds no row."""
+    received_ms: Mapped[int]
+    body: Mapped[str]
+
+
+class BootRow(Base):
+    """How far the events of one boot of a charger have come."""
+
+    __tablename__ = "ledger_boot"
+    __table_args__ = (Index("ledger_boot_gap", "gap_since_ms"),)
+
+    charger: Mapped[str] = mapped_column(String(32), primary_key=True)
+    boot_id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    contiguous: Mapped[int]
+    highest: Mapped[int]
+    gap_since_ms: Mapped[int | None]
+
+
+class LostRow(Base):
+    """Numbers that the charger no longer keeps although not all of them were here then."""
+
+    __tablename__ = "ledger_lost"
+
+    charger: Mapped[str] = mapped_column(String(32), primary_key=True)
+    boot_id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    first_seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last_seq: Mapped[int]
+    noticed_ms: Mapped[int]
+
+
+class SessionRow(Base):
+    """A session, derived from its events: what :mod:`agents.ledger.session_rows` makes of it.
+
+    The key has the charger in it, so that no charger can write into another's session by using its id.
+    """
+
+    __tablename__ = "ledger_session"
+    __table_args__ = (
+        Index("ledger_session_key", "session_id", "charger", unique=True),
+        Index("ledger_session_listed", "listed_ms", "id"),
+        Index("ledger_session_charger", "charger", "listed_ms", "id"),
+        Index("ledger_session_flagged", "flagged_ms"),
+        Index("ledger_session_dirty", "id", sqlite_where=_DIRTY, postgresql_where=_DIRTY),
+        Index("ledger_session_active", "listed_ms", "id", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    listed_ms: Mapped[int]
+    """Place in lists, newest first: when its first event happened. Never changes, so that pages stay apart."""
+    revision: Mapped[int]
+    """Counts its changes."""
+    dirty: Mapped[bool]
+    """True until the newest revision is known to have been published."""
+    flagged_ms: Mapped[int | None]
+    """When a contradiction was last found in it."""
+
+    charger: Mapped[str] = mapped_column(String(32))
+    session_id: Mapped[str] = mapped_column(String(32))
+    start_boot_id: Mapped[str | None] = mapped_column(String(12))
+    start_seq: Mapped[int | None]
+    start_ts: Mapped[int | None]
+    start_uptime_ms: Mapped[int | None]
+    start_wh: Mapped[int | None]
+    id_token: Mapped[str | None]
+    """As JSON."""
+    authorized_by: Mapped[str | None] = mapped_column(String(32))
+    reservation_id: Mapped[int | None]
+    end_boot_id: Mapped[str | None] = mapped_column(String(12))
+    end_seq: Mapped[int | None]
+    end_ts: Mapped[int | None]
+    end_uptime_ms: Mapped[int | None]
+    end_wh: Mapped[int | None]
+    end_start_wh: Mapped[int | None]
+    """Register at the start, as the end repeats it."""
+    reason: Mapped[str | None] = mapped_column(String(32))
+    last_boot_id: Mapped[str | None] = mapped_column(String(12))
+    last_seq: Mapped[int | None]
+    last_ts: Mapped[int | None]
+    last_wh: Mapped[int | None]
+    went_back: Mapped[bool]
+    ambiguous: Mapped[bool]
+
+
+class AlarmRow(Base):
+    """An alarm that may be retained on the bus, noted before it is published, so that a restart can clear it."""
+
+    __tablename__ = "ledger_alarm"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
+EVENTS = cast(Table, EventRow.__table__)
+"""The table itself: writing rows to it costs half of what writing them through the class does."""
+
+SESSIONS = cast(Table, SessionRow.__table__)
+"""The same for sessions."""

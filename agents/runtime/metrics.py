@@ -1,0 +1,88 @@
+"""What Prometheus reads from an agent."""
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from agents.runtime.counters import DURATION_BOUNDS_S, Counters, Durations
+
+_COUNTERS = {
+    "received": "Messages that the broker delivered.",
+    "ignored": "Messages on topics that the agent does not handle.",
+    "rejected": "Messages that could not be read, or whose handler failed.",
+    "dropped": "QoS 0 messages dropped because a queue was full.",
+    "superseded": "QoS 1 messages left to the broker after a lost connection.",
+    "retries": "Handler calls repeated because the store or the bus was unavailable.",
+    "published": "Messages given to the broker.",
+    "publish_failures": "Messages that the broker did not take in time.",
+}
+
+
+class AgentCollector(Collector):
+    """Turns an agent's counters into metrics when they are asked for, so that counting costs nothing more."""
+
+    def __init__(
+        self,
+        agent: str,
+        site: str,
+        counters: Counters,
+        queued: Callable[[], dict[str, int]],
+        unacked: Callable[[], int],
+    ) -> None:
+        """Report ``counters``; ``queued`` tells how many messages wait by topic, ``unacked`` how many in all."""
+        self._labels = (agent, site)
+        self._counters = counters
+        self._queued = queued
+        self._unacked = unacked
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics."""
+        names = ("agent", "site")
+        for field, text in _COUNTERS.items():
+            metric = CounterMetricFamily(f"chargebus_{field}", text, labels=names)
+            metric.add_metric(self._labels, getattr(self._counters, field))
+            yield metric
+        reconnections = CounterMetricFamily("chargebus_reconnects", "Connections after the first.", labels=names)
+        reconnections.add_metric(self._labels, max(0, self._counters.connections - 1))
+        yield reconnections
+        unacked = GaugeMetricFamily("chargebus_unacknowledged", "QoS 1 messages being handled.", labels=names)
+        unacked.add_metric(self._labels, self._unacked())
+        yield unacked
+        queued = GaugeMetricFamily("chargebus_queued", "Messages that wait for a handler.", labels=(*names, "topic"))
+        for topic, count in self._queued().items():
+            queued.add_metric((*self._labels, topic), count)
+        yield queued
+        durations = HistogramMetricFamily(
+            "chargebus_handler_seconds", "Duration of handler calls.", labels=(*names, "topic")
+        )
+        for topic, histogram in self._counters.handlers.items():
+            durations.add_metric((*self._labels, topic), _cumulated(histogram), histogram.total_s)
+        yield durations
+
+
+def _cumulated(histogram: Durations) -> list[tuple[str, float]]:
+    total = 0
+    buckets = []
+    for bound, count in zip([*DURATION_BOUNDS_S, float("inf")], histogram.buckets, strict=True):
+        total += count
+        buckets.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
+    return buckets
+
+
+def serve_metrics(collector: Collector, host: str, port: int) -> Callable[[], None]:
+    """Serve ``collector`` on http://host:port/metrics from a thread; return what stops it.
+
+    Raises :class:`OSError` if the port is taken.
+    """
+    registry = CollectorRegistry()
+    registry.register(collector)
+    server, thread = start_http_server(port, addr=host, registry=registry)
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop

@@ -1,0 +1,181 @@
+"""An agent as a process of its own: signals, logs, metrics, database, bus, and one exit code.
+
+``run_agent("ledger", load_site("site.toml"))`` is what ``chargebus agent ledger`` does.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from agents.registry import load_agent
+from agents.runtime.agent import Agent
+from agents.runtime.backoff import full_jitter
+from agents.runtime.clock import SystemClock
+from agents.runtime.host import AgentHost
+from agents.runtime.logs import set_up_logs
+from agents.runtime.metrics import AgentCollector, serve_metrics
+from agents.runtime.mqtt import MqttOptions, MqttTransport
+from agents.runtime.routing import RoutingError
+from agents.runtime.site_config import AgentSettings, ConfigError, SiteConfig
+from agents.runtime.store import NewerDatabase, Store, StoreUnavailable
+
+EXIT_OK = 0
+"""The agent was told to stop and did."""
+
+EXIT_FAILED = 1
+"""The agent broke; the log says how. Whatever supervises it starts it again."""
+
+EXIT_CONFIG = 2
+"""The agent cannot start as it is configured; starting it again does not help."""
+
+
+CLOSE_TIMEOUT_S = 5.0
+"""How long the good-bye to the broker may take."""
+
+
+class _CannotStart(Exception):
+    """Starting again without a change does not help; the text says what to change."""
+
+
+def run_agent(name: str, site: SiteConfig) -> int:
+    """Run the agent ``name`` until SIGTERM or SIGINT; return the process's exit code.
+
+    Raises :class:`agents.registry.UnknownAgent`.
+    """
+    set_up_logs(site.log)
+    log: FilteringBoundLogger = structlog.get_logger().bind(agent=name)
+    agent_type = load_agent(name)
+    try:
+        asyncio.run(_run(agent_type, site, log))
+    except (ConfigError, NewerDatabase, RoutingError, _CannotStart) as error:
+        log.error("cannot_start", reason=str(error))
+        return EXIT_CONFIG
+    except Exception as error:
+        # Whatever it is: one clear line with its trace, and an exit code that a supervisor understands.
+        log.exception("crashed", error=type(error).__name__, reason=str(error)[:400])
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBoundLogger) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    name = agent_type.name
+    settings = site.settings(name, agent_type.settings_type)
+    common = settings if isinstance(settings, AgentSettings) else AgentSettings()
+    clock = SystemClock()
+    options = mqtt_options(site, name)
+    try:
+        options.tls_context()  # Only to see whether it can be made.
+    except OSError as error:
+        raise _CannotStart(f"{site.path}: [broker] ca_file, cert_file or key_file cannot be used: {error}") from None
+    transport = MqttTransport(options, clock, log=log)
+    async with contextlib.AsyncExitStack() as stack:
+        store = _open_store(site, agent_type)
+        stack.callback(store.close)
+        if not await _upgraded(store, stop, log):
+            return
+        host = AgentHost(
+            agent_type, settings, transport, clock, store, site=site.site, log=log, queue_limit=common.queue_limit
+        )
+        if common.metrics_port is not None:
+            stack.callback(_metrics(host, transport, site.site, common.metrics_host, common.metrics_port))
+        await _live(host, transport, stop, log)
+
+
+async def _live(host: AgentHost, transport: MqttTransport, stop: asyncio.Event, log: FilteringBoundLogger) -> None:
+    """Start the agent, keep it until told to stop, and end it in order. Raises what breaks it."""
+    await host.start()
+    transport.serve(host)
+    connection = asyncio.create_task(transport.run())
+    broken = asyncio.create_task(host.wait_broken())
+    stopping = asyncio.create_task(stop.wait())
+    log.info("started")
+    try:
+        await asyncio.wait({connection, broken, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for ended in (connection, broken):
+            if ended.done():
+                ended.result()
+    finally:
+        broken.cancel()
+        stopping.cancel()
+        await host.stop()
+        await transport.close()
+        # A connection attempt may still be under way.
+        await asyncio.wait({connection}, timeout=CLOSE_TIMEOUT_S)
+        connection.cancel()
+        log.info("stopped")
+
+
+async def _upgraded(store: Store, stop: asyncio.Event, log: FilteringBoundLogger) -> bool:
+    """Migrate the database, waiting for it if need be; False when told to stop meanwhile."""
+    random, attempt = SystemRandom(), 0
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(store.upgrade)
+        except StoreUnavailable as error:
+            delay_s = full_jitter(random, attempt, 1.0, 30.0)
+            attempt += 1
+            log.warning("store_unavailable", reason=str(error), retry_in_s=round(delay_s, 2))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), delay_s)
+        else:
+            return True
+    return False
+
+
+def _open_store(site: SiteConfig, agent_type: type[Agent[Any]]) -> Store:
+    if agent_type.migrations is None:
+        return Store("sqlite://", None)  # It keeps nothing: a database in memory, never asked.
+    url = site.store_url(agent_type.name)
+    if url.get_backend_name() == "sqlite" and url.database:
+        try:
+            # Card numbers and sessions are nobody else's business.
+            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _CannotStart(f"cannot make the folder of {url.database}: {error.strerror}") from None
+    return Store(url, agent_type.migrations)
+
+
+def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str, port: int) -> Callable[[], None]:
+    collector = AgentCollector(
+        host.agent.name, site, host.counters, host.router.queued_by_topic, lambda: transport.unacknowledged
+    )
+    try:
+        return serve_metrics(collector, address, port)
+    except OSError as error:
+        raise _CannotStart(
+            f"cannot serve metrics on {address}:{port}: {error.strerror}; choose another metrics_port"
+        ) from None
+
+
+def mqtt_options(site: SiteConfig, agent: str) -> MqttOptions:
+    """Return how ``agent`` connects to the site's broker: persistent session, client id ``{site}-{agent}``.
+
+    Raises :class:`ConfigError` for a password file that cannot be read.
+    """
+    broker = site.broker
+
+    def file(path: Path | None) -> Path | None:
+        return None if path is None else site.resolve(path, agent)
+
+    return MqttOptions(
+        host=broker.host,
+        port=broker.port,
+        client_id=f"{site.site}-{agent}",
+        username=site.broker_username(agent) or None,
+        password=site.broker_password(agent),
+        keepalive_s=broker.keepalive_s,
+        tls=broker.tls,
+        ca_file=file(broker.ca_file),
+        cert_file=file(broker.cert_file),
+        key_file=file(broker.key_file),
+    )

@@ -1,0 +1,348 @@
+"""One charger: its parts, wired together, and the one loop body that drives them.
+
+The host calls :meth:`Charger.boot` once, then :meth:`Charger.tick` whenever the time has come that the last tick
+returned, whenever the hardware reports a change, and after every ``on_*``. Nothing here waits, reads a clock of its
+own, or raises because of what came over the bus.
+"""
+
+import binascii
+
+from .acks import read_ack
+from .cards import Cards
+from .commands import Commands
+from .contract import (
+    CODE_OK,
+    EVENT_SECURITY,
+    FAULT_EMERGENCY_STOP,
+    FAULT_JOURNAL_FULL,
+    FAULT_SELF_TEST,
+    STAGE_DONE,
+    STATUS_AVAILABLE,
+    STATUS_FINISHING,
+    STOP_EMERGENCY_STOP,
+    STOP_HARD_RESET,
+    STOP_POWER_LOSS,
+    SUBSCRIPTIONS,
+    TOPIC_COMMAND,
+    TOPIC_EVENT_ACK,
+    TOPIC_ONLINE,
+)
+from .drive import Drive
+from .events import Events
+from .faults import Faults
+from .jobs import commanded_restart
+from .journal import START, Journal
+from .leases import Leases
+from .measuring import Measuring
+from .messages import Messages
+from .operations import Operations
+from .publisher import IDLE_TELEMETRY_MS, RETRY_MS, Publisher
+from .service import Service
+from .session import Sessions
+from .settings import Settings
+from .status import SessionStatus, idle_status
+from .wall_clock import WallClock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .jobs import Job
+    from .seam import Clock, Hardware, Identity, Link, RandomBytes, Snapshot, Storage
+
+MEASURE_CLOSED_MS, MEASURE_OPEN_MS = 1000, 10_000
+"""Distance of readings with the outlet energised, and not."""
+MEASURE_NEAR_MS = 100
+"""Distance of readings just before an energy cap."""
+JOB_MS = 100
+"""Distance of looks at a command that takes longer."""
+FLASH_RETRY_MS = 60_000
+"""Wait before a flash that has refused is trusted again."""
+HALTED_MS = 10_000
+FAR_MS = 3_600_000
+"""When nothing is known to be due: measuring and the state come much sooner."""
+
+_SETTLE = 6
+"""Most rounds in which one change may bring the next within a tick: end, contactor opens, journal, next start."""
+
+
+class Charger:
+    """One charger."""
+
+    def __init__(
+        self,
+        identity: "Identity",
+        hardware: "Hardware",
+        storage: "Storage",
+        clock: "Clock",
+        link: "Link",
+        random: "RandomBytes",
+    ) -> None:
+        self.hardware = hardware
+        self.storage = storage
+        self.clock = clock
+        self.boot_id = str(binascii.hexlify(random(6)), "ascii")
+        self.messages = Messages(identity, clock, self.boot_id, clock.ticks_ms(), hardware.ratings)
+        self.wall_clock = WallClock(clock)
+        self.journal = Journal(storage)
+        self.events = Events(self.journal, self.messages, link, self.wall_clock, random)
+        self.faults = Faults(self.events, clock)
+        self.settings = Settings(storage)
+        self.service = Service(storage, clock)
+        self.leases = Leases(storage)
+        self.measuring = Measuring(hardware, storage, self.faults)
+        self.sessions = Sessions(self.boot_id, self.settings, self.service, self.events, self.measuring, clock, random)
+        self.drive = Drive(hardware, self.settings, self.leases, self.sessions, self.measuring, self.faults)
+        self.commands = Commands(clock, self.messages, Operations(self).execute)
+        self.cards = Cards(self.settings, self.service, self.faults, self.sessions, self.events)
+        self.publisher = Publisher(link, clock, self.messages, self.commands)
+        self.jobs: list[tuple[str, str, Job]] = []
+        """Commands that take longer: id, op, and what is asked whether they are done."""
+        self.status = STATUS_AVAILABLE
+        self.unread = 0
+        """Messages other than commands that could not be read."""
+        self._session_status = SessionStatus()
+        self._command_topic = self.messages.topic(TOPIC_COMMAND)
+        self._ack_topic = self.messages.topic(TOPIC_EVENT_ACK)
+        self._pilot = hardware.pilot
+        self._reader = hardware.reader
+        self._halted = False
+        self._changes = -1
+        self._fault_changes = 0
+        self._measure_at = 0
+        self._due = 0
+
+    def boot(self) -> None:
+        """Read what was kept, and begin. A session that a power loss has cut is ended with the first reading."""
+        now = self.clock.ticks_ms()
+        damaged = ""
+        try:
+            self.journal.recover()
+            self.settings.load()
+        except OSError:
+            damaged = "the flash cannot be read"
+        if self.settings.damaged:
+            damaged = "the settings are damaged: configure max_current_a and required_sources"
+        self.leases.load()
+        self.service.load()
+        self.take_settings()
+        self.measuring.register.load(self.journal.energy_wh)
+        self.measuring.watch.begin(now)
+        self.drive.stop()
+        reset = commanded_restart(self.storage)
+        if reset is None:
+            detail = "power was lost, or the application restarted by itself"
+        else:
+            detail = "%s reset by %s" % (reset[0], reset[2])
+            self.commands.answer((reset[1], "reset"), (STAGE_DONE, CODE_OK, "restarted"), now)
+        lost_by = STOP_HARD_RESET if reset is not None else STOP_POWER_LOSS
+        self.sessions.recover(self.journal.open_session, lost_by, detail)
+        self.events.record(EVENT_SECURITY, now, {"kind": "StartupOfTheDevice", "detail": detail})
+        self.faults.set(FAULT_SELF_TEST, damaged != "", damaged, now)
+
+    def subscriptions(self) -> list[tuple[str, int]]:
+        """Topics that the link must subscribe to after connecting, with their QoS."""
+        return [(self.messages.topic((suffix, qos, False)), qos) for suffix, qos in SUBSCRIPTIONS]
+
+    def will(self, online: bool = False) -> tuple[str, str, int, bool]:
+        """Topic, payload, QoS and retain of what the broker says when the charger is lost, and it itself on leaving."""
+        payload = self.messages.online(self.clock.ticks_ms(), online)
+        return (self.messages.topic(TOPIC_ONLINE), payload, TOPIC_ONLINE[1], TOPIC_ONLINE[2])
+
+    def on_connected(self) -> None:
+        """The link is up and subscribed."""
+        self.publisher.connected()
+        self.events.rewind()
+        self._due = 0
+
+    def on_disconnected(self) -> None:
+        """The link is down."""
+        self._due = 0
+
+    def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
+        """Take a message. Of one that is longer than the contract allows the first 4097 bytes are enough."""
+        now = self.clock.ticks_ms()
+        self._due = 0
+        if topic == self._command_topic:
+            self.commands.take(payload, retained, now)
+            return
+        ack = read_ack(payload) if topic == self._ack_topic and not retained else None
+        if ack is None:
+            self.unread += 1
+        else:
+            self.events.acknowledged(ack[0], ack[1], ack[2], now)
+
+    def tick(self) -> int:
+        """Do what is due; return the milliseconds until the next tick if nothing comes from outside before."""
+        if self._halted:
+            return HALTED_MS
+        now = self.clock.ticks_ms()
+        pilot = self._pilot
+        pilot.heartbeat()
+        snap = pilot.snapshot()
+        uid = self._reader.poll()
+        if uid is not None:
+            self.cards.presented(uid, now, self.hardware)
+            self._due = 0
+        if now >= self._measure_at:
+            self._measure(snap, now)
+        if now >= self._due or snap.change_count != self._changes:
+            self._evaluate(snap, now)
+        elif now >= self.publisher.state_at:
+            self._send_state(now)
+        due = min(self._due, self._measure_at, self.publisher.state_at)
+        return due - now if due > now else 1
+
+    def _measure(self, snap: "Snapshot", now: int) -> None:
+        measuring, sessions = self.measuring, self.sessions
+        session = sessions.session
+        session_id = None if session is None else session.session_id
+        reading = measuring.read_meter(now)
+        if measuring.read_temperature(now, session_id):
+            self._due = 0
+        watch = measuring.watch
+        watch.meter(reading, now, session_id)
+        closed = snap.contactor_closed
+        wait = MEASURE_CLOSED_MS if closed or measuring.register.energy_wh is None else MEASURE_OPEN_MS
+        if reading is not None:
+            if closed:
+                watch.load(reading, snap.offered_current_a, now, session_id)
+            else:
+                watch.rest(reading, now)
+            if session is not None:
+                sessions.measured(snap.offered_current_a, now)
+                if session.ending is not None:
+                    self._due = 0
+                elif session.end_energy_wh is not None:
+                    cap_ms = sessions.cap_in_ms(reading.power_w)
+                    if cap_ms is not None and cap_ms < wait:
+                        wait = max(cap_ms, MEASURE_NEAR_MS)
+        self._measure_at = now + wait
+        if now >= self.publisher.telemetry_at:
+            interval = self.settings.telemetry_interval_s * 1000
+            self.publisher.telemetry_at = now + (interval if closed else max(interval, IDLE_TELEMETRY_MS))
+            self.publisher.send_telemetry(now, snap, measuring, sessions)
+        if self.faults.changes != self._fault_changes or measuring.register.jump is not None:
+            self._fault_changes = self.faults.changes
+            self._due = 0
+
+    def _evaluate(self, snap: "Snapshot", now: int) -> None:
+        """See what has changed, act on it, tell the bus, and find out when there is something to do next."""
+        sessions, faults = self.sessions, self.faults
+        session_id = None if sessions.session is None else sessions.session.session_id
+        faults.of_pilot(snap.faults, now, session_id)
+        self._check_flash(now)
+        if faults.stands(FAULT_EMERGENCY_STOP):
+            sessions.end(STOP_EMERGENCY_STOP, "emergency stop", now)
+        self.leases.expire(now)
+        self.service.expire()
+        self._run_jobs(now)
+        if self._halted:
+            return
+        for _ in range(_SETTLE):
+            count = snap.change_count
+            may_start = self.service.available and faults.forbid_start is None
+            changed = sessions.step(snap, now, may_start)
+            self.drive.apply(snap, now)
+            self._pilot.set_available(self.service.available or sessions.plugged or sessions.session is not None)
+            snap = self._pilot.snapshot()
+            if not changed and snap.change_count == count:
+                break
+        self._changes = snap.change_count
+        self.status = self._status(snap, now)
+        sessions.sample(self.status, now)
+        self._publish(snap, now)
+        self._plan(snap, now)
+
+    def _check_flash(self, now: int) -> None:
+        register = self.measuring.register
+        if register.jump is not None:
+            fields = {"kind": "MeterReplaced", "detail": register.jump}
+            self.events.record(EVENT_SECURITY, now, fields)
+            register.jump = None
+        failed_at = self.events.flash_refused_at
+        refused = failed_at is not None and now - failed_at < FLASH_RETRY_MS
+        full = refused or not self.journal.room(START)
+        detail = (
+            "the flash refuses to be written" if refused else "%d events wait for the ledger" % self.journal.pending
+        )
+        self.faults.set(FAULT_JOURNAL_FULL, full, detail, now)
+        if self.faults.stands(FAULT_SELF_TEST) and not self.settings.damaged:
+            self.faults.set(FAULT_SELF_TEST, False, "", now)
+
+    def _run_jobs(self, now: int) -> None:
+        for job in list(self.jobs):
+            answer = job[2](now)
+            if answer is not None:
+                self.jobs.remove(job)
+                self.commands.answer((job[0], job[1]), answer, now)
+
+    def _status(self, snap: "Snapshot", now: int) -> str:
+        sessions, faults = self.sessions, self.faults
+        session = sessions.session
+        if session is None:
+            return idle_status(
+                faults.forbid_start is not None,
+                self.service.available,
+                self.service.reservation is not None,
+                sessions.awaited is not None,
+                sessions.plugged,
+                sessions.finished,
+            )
+        if session.ending is not None:
+            return STATUS_FINISHING
+        fault = faults.forbid_energy is not None
+        return self._session_status.of(fault, self.drive.offered_a > 0, snap, now)
+
+    def _publish(self, snap: "Snapshot", now: int) -> None:
+        publisher, sessions = self.publisher, self.sessions
+        taken = publisher.flush(now, self.settings)
+        limit = self.drive.limit
+        changed = publisher.state.update(snap, self.status, limit, sessions, self.leases, self.faults, self.service)
+        self._due = now + FAR_MS if taken else now + RETRY_MS
+        if taken and (changed or now >= publisher.state_at):
+            self._send_state(now)
+        elif changed:
+            publisher.state_at = self._due
+        self.events.pump(now)
+
+    def _send_state(self, now: int) -> None:
+        register_wh = self.measuring.register.energy_wh
+        self.publisher.send_state(now, self.sessions, self.leases, register_wh, self.events, self.journal.pending)
+
+    def _plan(self, snap: "Snapshot", now: int) -> None:
+        """Find the next moment at which something happens by itself."""
+        times = [self.leases.next_expiry(), self.sessions.next_ms(self.status), self.events.next_ms]
+        times.append(self.drive.next_ms)
+        times.append(self._session_status.next_ms)
+        reservation_ms = self.service.ends_in_ms()
+        if reservation_ms is not None:
+            times.append(now + reservation_ms)
+        if self.jobs:
+            times.append(now + JOB_MS)
+        for time in times:
+            if time is not None and time < self._due:
+                self._due = time
+        soonest = MEASURE_NEAR_MS if self.sessions.near_cap() else MEASURE_CLOSED_MS
+        if snap.contactor_closed and self._measure_at > now + soonest:
+            self._measure_at = now + soonest
+            self.publisher.telemetry_at = min(self.publisher.telemetry_at, self._measure_at)
+
+    def take_settings(self) -> None:
+        """Hand changed settings to the parts that keep them."""
+        self.leases.configure(self.settings.required_sources, self.settings.fallback_current_a)
+
+    def trigger(self, message: str) -> None:
+        """Publish ``meta``, ``state``, ``telemetry`` or ``events`` with the next tick."""
+        if message == "meta":
+            self.publisher.meta_due = True
+        elif message == "state":
+            self.publisher.state_at = 0
+        elif message == "telemetry":
+            self.publisher.telemetry_at = self._measure_at = 0
+        else:
+            self.events.rewind()
+
+    def restart(self, kind: str) -> None:
+        """Let the host restart; this object does nothing from here on."""
+        self._halted = True
+        self.drive.stop()
+        self.hardware.restart(kind)

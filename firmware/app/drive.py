@@ -1,0 +1,88 @@
+"""Drives the pilot: how much is offered, and whether the contactor may close."""
+
+from .limits import Limit, of_cable, of_hardware, of_leases, of_pause, of_start_delay, of_temperature, smallest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .faults import Faults
+    from .leases import Leases
+    from .measuring import Measuring
+    from .seam import Hardware, Snapshot
+    from .session import Sessions
+    from .settings import Settings
+
+RAISE_EVERY_MS = 5000
+"""A car is told a higher current at most so often (EVerest); a lower one is told at once."""
+
+
+class Drive:
+    """Brings the limit to the car."""
+
+    def __init__(
+        self,
+        hardware: "Hardware",
+        settings: "Settings",
+        leases: "Leases",
+        sessions: "Sessions",
+        measuring: "Measuring",
+        faults: "Faults",
+    ) -> None:
+        self._pilot = hardware.pilot
+        self._rated_a = hardware.ratings.rated_current_a
+        self._settings = settings
+        self._leases = leases
+        self._sessions = sessions
+        self._measuring = measuring
+        self._faults = faults
+        self._permitted = False
+        self._changed_at = 0
+        self.offered_a = 0.0
+        """What the pilot was told to offer."""
+        self.limit = Limit(0.0, "hardware", "")
+        """What binds now."""
+        self.next_ms: int | None = None
+        """Ticks at which a higher current may be told."""
+
+    def stop(self) -> None:
+        """Offer nothing and permit nothing, whatever was before."""
+        self.offered_a = 0.0
+        self._permitted = False
+        self._pilot.permit(False)
+        self._pilot.offer(0)
+
+    def find_limit(self, snap: "Snapshot", now: int) -> Limit:
+        """Return the smallest of all limits."""
+        sessions, derating = self._sessions, self._measuring.watch.derating
+        candidates = []
+        if sessions.paused:
+            candidates.append(of_pause(sessions.paused_by, sessions.pause_reason))
+        hardware = of_hardware(self._rated_a, self._settings.max_current_a)
+        if derating.level:
+            candidates.append(of_temperature(hardware[0], derating.share(), derating.temperature_c))
+        candidates.extend(of_leases(self._leases))
+        session = sessions.session
+        if session is not None and now < session.delayed_until:
+            candidates.append(of_start_delay())
+        if sessions.plugged:
+            candidates.append(of_cable(snap.cable_a))
+        candidates.append(hardware)
+        return smallest(candidates)
+
+    def apply(self, snap: "Snapshot", now: int) -> None:
+        """Find the limit and tell the pilot what has become of it."""
+        self.limit = self.find_limit(snap, now)
+        wanted = 0.0
+        if self._sessions.wants_energy(now) and self._faults.forbid_energy is None:
+            wanted = self.limit.offer_a()
+        self.next_ms = None
+        if wanted > self.offered_a > 0 and now < self._changed_at + RAISE_EVERY_MS:
+            self.next_ms = self._changed_at + RAISE_EVERY_MS
+            wanted = self.offered_a
+        if wanted != self.offered_a:
+            self.offered_a = wanted
+            self._changed_at = now
+            self._pilot.offer(wanted)
+        permitted = wanted > 0
+        if permitted != self._permitted:
+            self._permitted = permitted
+            self._pilot.permit(permitted)

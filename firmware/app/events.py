@@ -1,0 +1,126 @@
+"""Events on their way to the ledger: numbered, journalled, published, re-sent, forgotten.
+
+At most :data:`IN_FLIGHT` events are published and unacknowledged. Everything unacknowledged is sent again after a
+connection has come up, and when nothing was acknowledged for a while; the wait is jittered, so that a site whose
+ledger comes back is not answered by all chargers at once.
+"""
+
+from .contract import EVENT_SESSION_ENDED, EVENT_SESSION_STARTED, TOPIC_EVENT
+from .journal import END, LOW, START, identity
+from .text import random_below
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .journal import Journal
+    from .messages import Messages
+    from .seam import Link, RandomBytes
+    from .wall_clock import WallClock
+
+    Event = dict[str, Any]
+
+IN_FLIGHT = 20
+RESEND_AFTER_MS = 30_000
+"""Shortest wait for an acknowledgement before everything is sent again; the longest is twice that."""
+RETRY_MS = 500
+"""Wait after the link's queue was full."""
+
+_BATCH = 8
+_IMPORTANCE = {EVENT_SESSION_STARTED: START, EVENT_SESSION_ENDED: END}
+
+
+class Events:
+    """Makes events and sees to it that the ledger gets them."""
+
+    def __init__(
+        self, journal: "Journal", messages: "Messages", link: "Link", wall_clock: "WallClock", random: "RandomBytes"
+    ) -> None:
+        self._journal = journal
+        self._messages = messages
+        self._link = link
+        self._wall_clock = wall_clock
+        self._random = random
+        self._in_flight: list[tuple[str, int]] = []
+        self._ready: list[str] = []
+        self.last_seq = 0
+        """Highest number of this boot."""
+        self.refused = 0
+        """Events that found no room."""
+        self.flash_refused_at: int | None = None
+        """Ticks at which the flash has refused an event, None since it has taken one again."""
+        self.next_ms: int | None = None
+        """Ticks at which :meth:`pump` has something to do by itself."""
+
+    def record(self, kind: str, now: int, fields: "Event") -> bool:
+        """Journal an event; return whether it is safe on flash. It is published by the next :meth:`pump`."""
+        event = self._messages.event(kind, self.last_seq + 1, now, fields)
+        try:
+            written = self._journal.append(event, _IMPORTANCE.get(kind, LOW))
+        except OSError:
+            # A part of it may be on flash: the number is used up. The ledger learns of the gap by oldest_seq.
+            self.last_seq += 1
+            self.refused += 1
+            self.flash_refused_at = now
+            return False
+        if written:
+            self.last_seq += 1
+            self.flash_refused_at = None
+        else:
+            self.refused += 1
+        return written
+
+    def pump(self, now: int) -> None:
+        """Publish what may be published."""
+        if self.next_ms is not None and now >= self.next_ms:
+            self.next_ms = None
+            if len(self._in_flight) + len(self._ready) and not self._ready:
+                self.rewind()
+        journal = self._journal
+        while self._link.connected and len(self._in_flight) < IN_FLIGHT:
+            if not self._ready:
+                if not journal.has_unread:
+                    return
+                self._ready = journal.unread(_BATCH)
+                if not self._ready:
+                    return
+            if not self._publish(self._ready[0], now):
+                self.next_ms = now + RETRY_MS
+                return
+            self._ready.pop(0)
+
+    def _publish(self, body: str, now: int) -> bool:
+        boot_id, seq = identity(body)
+        if self._journal.is_acknowledged(boot_id, seq):
+            return True
+        payload = '%s,"oldest_seq":%d}' % (body[:-1], self._journal.oldest_seq(boot_id) or seq)
+        if not self._link.publish(self._messages.topic(TOPIC_EVENT), payload, TOPIC_EVENT[1], TOPIC_EVENT[2]):
+            return False
+        self._in_flight.append((boot_id, seq))
+        if self.next_ms is None:
+            self._await_ack(now)
+        if boot_id == self._messages.boot_id:
+            self._wall_clock.published(seq, now)
+        return True
+
+    def _await_ack(self, now: int) -> None:
+        self.next_ms = now + RESEND_AFTER_MS + random_below(self._random, RESEND_AFTER_MS)
+
+    def acknowledged(self, boot_id: str, seq: int, ts: int | None, now: int) -> bool:
+        """Take the ledger's receipt; return whether it is one for something that was waiting."""
+        if boot_id == self._messages.boot_id:
+            self._wall_clock.acknowledged(seq, ts, now)
+        if not self._journal.acknowledge(boot_id, seq):
+            return False
+        self._in_flight = [sent for sent in self._in_flight if sent[0] != boot_id or sent[1] > seq]
+        self.next_ms = None
+        if self._in_flight:
+            self._await_ack(now)
+        return True
+
+    def rewind(self) -> None:
+        """Send everything again that the ledger has not acknowledged."""
+        self._in_flight = []
+        self._ready = []
+        self.next_ms = None
+        self._journal.rewind()

@@ -1,0 +1,226 @@
+"""What the application is handed: clock, link, storage and hardware.
+
+Only type checkers and readers need this module; the charger never imports it, so that it costs no memory there.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+RandomBytes = Callable[[int], bytes]
+"""Returns so many random bytes; in a simulation from a seed."""
+
+
+class Identity(Protocol):
+    """Which charger this is."""
+
+    @property
+    def site(self) -> str:
+        """Id of the site."""
+
+    @property
+    def charger(self) -> str:
+        """Id of the charger; also its client id and user name at the broker."""
+
+
+class Clock(Protocol):
+    """Two clocks: one that never jumps and one that knows the date, perhaps."""
+
+    def ticks_ms(self) -> int:
+        """Milliseconds since some moment before boot. Never goes back, never wraps."""
+
+    def utc_ms(self) -> int | None:
+        """UTC in milliseconds since 1970, or None while unset."""
+
+    def set_utc_ms(self, value: int) -> None:
+        """Set the date."""
+
+
+class Link(Protocol):
+    """The way to the broker."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether a publication has a chance now."""
+
+    def publish(self, topic: str, payload: str | bytes, qos: int, retain: bool) -> bool:
+        """Queue a publication. False when it could not be taken (queue full, not connected): try again later."""
+
+
+class Storage(Protocol):
+    """A few small files on flash. Every method raises :class:`OSError` when the flash is full or broken."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return the whole file, or None if there is none."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace the file. Atomic: after a power loss it is the old or the new one."""
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to the file's end. After a power loss any prefix of ``data`` may have been added."""
+
+    def remove(self, name: str) -> None:
+        """Delete the file; nothing happens if there is none."""
+
+    def size(self, name: str) -> int:
+        """Length in bytes; 0 if there is no such file."""
+
+
+class Snapshot(Protocol):
+    """The control pilot and interlock at one moment."""
+
+    @property
+    def cp_state(self) -> str:
+        """One of the contract's CP_STATES."""
+
+    @property
+    def contactor_closed(self) -> bool:
+        """Whether the outlet is energised."""
+
+    @property
+    def cable_a(self) -> float:
+        """What the cable carries: 0 without a plug, the rating of a tethered one."""
+
+    @property
+    def offered_current_a(self) -> float:
+        """Current that the pilot offers now, 0 without PWM."""
+
+    @property
+    def duty_percent(self) -> float:
+        """Duty cycle; 100 without PWM."""
+
+    @property
+    def cp_high_v(self) -> float | None:
+        """Positive plateau."""
+
+    @property
+    def cp_low_v(self) -> float | None:
+        """Negative plateau; None without PWM."""
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The contract's words for what stands."""
+
+    @property
+    def change_count(self) -> int:
+        """Another number whenever anything discrete has changed."""
+
+
+class Pilot(Protocol):
+    """The native module ``cp_pwm``, or its specification."""
+
+    def snapshot(self) -> Snapshot:
+        """What is now. May be the same object as long as nothing has changed."""
+
+    def offer(self, current_a: float) -> None:
+        """Offer so much; below 6 A there is no PWM."""
+
+    def permit(self, allowed: bool) -> None:
+        """Whether the contactor may close when the car asks."""
+
+    def heartbeat(self) -> None:
+        """Say that the application is alive: at least every 2 s while energy is permitted."""
+
+    def set_available(self, available: bool) -> None:
+        """False shows state F to the car."""
+
+    def clear_faults(self) -> None:
+        """Try again after latched faults that may be cleared."""
+
+
+class Reading(Protocol):
+    """One reading of the meter."""
+
+    @property
+    def voltage_v(self) -> tuple[float, ...]:
+        """Per phase."""
+
+    @property
+    def current_a(self) -> tuple[float, ...]:
+        """Per phase."""
+
+    @property
+    def power_w(self) -> float:
+        """All phases."""
+
+    @property
+    def energy_wh(self) -> int:
+        """Lifetime register of the meter."""
+
+
+class Meter(Protocol):
+    """The energy meter."""
+
+    def read(self) -> Reading | None:
+        """The newest reading, or None while there is none or the meter is silent."""
+
+
+class Reader(Protocol):
+    """The card reader."""
+
+    def poll(self) -> str | None:
+        """UID of a card that has just been presented, upper-case hexadecimal; None when there is none."""
+
+
+class Ratings(Protocol):
+    """What the hardware is."""
+
+    @property
+    def hardware(self) -> str:
+        """Board profile and revision."""
+
+    @property
+    def phases(self) -> int:
+        """1 to 3."""
+
+    @property
+    def phase_rotation(self) -> tuple[str, ...]:
+        """Supply phase of each terminal."""
+
+    @property
+    def rated_current_a(self) -> float:
+        """Largest current that may ever be offered, per phase."""
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What it can do."""
+
+
+class Hardware(Protocol):
+    """Everything around the application.
+
+    It may have two more methods, ``update_firmware(command)`` and ``get_log(command)``: each gets the validated
+    command as a dict and returns a function to be polled, which gives None while under way and ``(ok, reason)`` at the
+    end. Where they are missing the charger answers ``not_supported``.
+    """
+
+    @property
+    def pilot(self) -> Pilot:
+        """Control pilot, interlock and contactor."""
+
+    @property
+    def meter(self) -> Meter:
+        """Energy meter."""
+
+    @property
+    def reader(self) -> Reader:
+        """Card reader."""
+
+    @property
+    def ratings(self) -> Ratings:
+        """What the hardware is."""
+
+    @property
+    def has_lock(self) -> bool:
+        """Whether there is a connector lock."""
+
+    def temperature_c(self) -> float | None:
+        """Hottest sensor in the enclosure; None while unknown."""
+
+    def unlock(self) -> bool:
+        """Open the connector's lock; False if it did not open."""
+
+    def indicate(self, word: str, detail: str = "") -> None:
+        """Show something to the person at the charger: identify, refused, authorized, fault, waiting."""
+
+    def restart(self, kind: str) -> None:
+        """Restart, ``soft`` or ``hard``. The charger object is not used any more afterwards."""

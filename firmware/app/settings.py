@@ -1,0 +1,83 @@
+"""Settings of the charger, kept on flash in two copies with a checksum.
+
+Settings carry ``max_current_a`` and ``required_sources``: a charger that forgot them might offer more than its cable's
+fuse. So when there are copies but none can be read, :attr:`Settings.damaged` is set and the charger does not charge
+until it has been configured again.
+"""
+
+import json
+
+from .contract import SETTINGS
+from .records import checked, record
+from .validation import Refused, check_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .seam import Storage
+
+FILES = ("settings", "settings-2")
+
+
+class Settings:
+    """Everything about its behaviour that a site may choose; see ``ChargerSettings`` in the contract."""
+
+    def __init__(self, storage: "Storage") -> None:
+        self._storage = storage
+        self.damaged = False
+        self.max_current_a = 0.0
+        self.fallback_current_a = 0.0
+        self.required_sources: tuple[str, ...] = ()
+        self.connection_timeout_s = 0
+        self.sample_interval_s = 0
+        self.telemetry_interval_s = 0
+        self.idle_end_s = 0
+        self.stop_by_same_card = False
+        self.start_delay_max_s = 0
+        for name, row in SETTINGS.items():
+            setattr(self, name, row[3])
+
+    def load(self) -> None:
+        """Read the first good copy. Raises :class:`OSError` when the flash cannot be read."""
+        found = False
+        for name in FILES:
+            data = self._storage.read(name)
+            if data is None:
+                continue
+            found = True
+            values = _read(data)
+            if values is not None:
+                self._set(values)
+                return
+        self.damaged = found
+
+    def change(self, patch: "dict[str, Any]") -> None:
+        """Take and keep validated values. Raises :class:`OSError`, and nothing has changed, when flash refuses."""
+        values = {name: getattr(self, name) for name in SETTINGS}
+        values.update(patch)
+        data = record(json.dumps(values))
+        for name in FILES:
+            self._storage.write(name, data)
+        self._set(values)
+        self.damaged = False
+
+    def _set(self, values: "dict[str, Any]") -> None:
+        for name in values:
+            setattr(self, name, values[name])
+
+
+def _read(data: bytes) -> "dict[str, Any] | None":
+    """Return the settings of a copy, or None if it is damaged. Unknown ones, of a newer firmware, are left out."""
+    body = checked(data)
+    if body is None:
+        return None
+    kept = json.loads(body)
+    values = {}
+    try:
+        for name, row in SETTINGS.items():
+            if name in kept:
+                values[name] = check_value(name, kept[name], row[0], row[1], row[2])
+    except Refused:
+        return None
+    return values

@@ -1,0 +1,3 @@
+"""Version of the application."""
+
+FIRMWARE = "0.1.0"

@@ -1,0 +1,1 @@
+"""The control pilot and interlock: the native C module and the executable specification of its rules."""

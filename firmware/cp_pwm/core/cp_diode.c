@@ -1,0 +1,38 @@
+#include "cp_diode.h"
+
+#define GOOD_MV (-10000)
+#define GOOD_MS 100
+#define BAD_MS 50
+
+void cp_diode_init(cp_diode *diode) {
+    *diode = (cp_diode){.good_since_ms = CP_NEVER};
+    cp_doubt_init(&diode->bad, BAD_MS);
+}
+
+void cp_diode_tick(cp_diode *diode, cp_ms now_ms, int32_t low_mv, cp_state level, cp_state state, bool pwm) {
+    const bool looking = pwm && (level == CP_B || level == CP_C);
+    const bool bad = looking && low_mv > GOOD_MV;
+    const bool has_car = state == CP_B || state == CP_C;
+    if (state == CP_A) {
+        diode->fault = false;
+    }
+    if (!has_car && state != CP_UNKNOWN) {
+        diode->passed = false;
+    }
+    if (cp_doubt_tick(&diode->bad, now_ms, bad)) {
+        diode->fault = true;
+        diode->passed = false;
+    }
+    if (!looking || bad) {
+        diode->good_since_ms = CP_NEVER;
+    } else if (diode->good_since_ms == CP_NEVER) {
+        diode->good_since_ms = now_ms;
+    }
+    if (now_ms - diode->good_since_ms >= GOOD_MS && has_car && !diode->fault) {
+        diode->passed = true;
+    }
+}
+
+void cp_diode_clear(cp_diode *diode) {
+    diode->fault = false;
+}

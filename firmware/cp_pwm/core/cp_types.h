@@ -1,0 +1,74 @@
+/* What goes into the control pilot and interlock, what comes out, and what the board is.
+ *
+ * The rules, their numbers and where each comes from stand in firmware/cp_pwm/specification; this core does the same
+ * in C and is compared with it output by output. It has no globals, no input or output, and allocates nothing.
+ *
+ * Units: ms for time (64 bits, never wraps), mV, mA, ohm, permille. */
+#ifndef CP_TYPES_H
+#define CP_TYPES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef int64_t cp_ms;
+
+/* A deadline that does not come, and an instant before every other. */
+#define CP_NEVER (INT64_C(1) << 62)
+#define CP_LONG_AGO (-CP_NEVER)
+
+/* States of the pilot, IEC 61851-1 annex A. */
+typedef enum { CP_A, CP_B, CP_C, CP_D, CP_E, CP_F, CP_UNKNOWN } cp_state;
+
+/* Proximity resistance with no plug in the socket. */
+#define CP_NO_PLUG_OHM 1000000
+
+/* Duty of a steady low (state F) and of a steady high level (no PWM). */
+#define CP_STEADY_LOW 0
+#define CP_STEADY_HIGH 1000
+
+/* Faults, as bits, in the order of specification/faults.py. */
+#define CP_FAULT_PILOT_SHORT (UINT32_C(1) << 0)
+#define CP_FAULT_DIODE_MISSING (UINT32_C(1) << 1)
+#define CP_FAULT_VENTILATION_REQUIRED (UINT32_C(1) << 2)
+#define CP_FAULT_CABLE_SHORT (UINT32_C(1) << 3)
+#define CP_FAULT_RESIDUAL_CURRENT (UINT32_C(1) << 4)
+#define CP_FAULT_RESIDUAL_CURRENT_SELF_TEST (UINT32_C(1) << 5)
+#define CP_FAULT_CONTACTOR_WELDED (UINT32_C(1) << 6)
+#define CP_FAULT_CONTACTOR_STUCK_OPEN (UINT32_C(1) << 7)
+#define CP_FAULT_HEARTBEAT_LOST (UINT32_C(1) << 8)
+
+/* What does not change between two boots. */
+typedef struct {
+    int32_t rated_ma;          /* largest current that the hardware may offer */
+    int32_t simplified_cap_ma; /* most current for a car that shows no B; 0 for no such cap */
+    bool tethered;             /* fixed cable: its rating is rated_ma, proximity is not looked at */
+    bool has_mirror;           /* the contactor has a mirror contact that is wired */
+    bool has_residual_test;    /* the residual-current device has a test input that is wired */
+} cp_board;
+
+/* What is measured and asked for at one moment. */
+typedef struct {
+    cp_ms heartbeat_ms;    /* instant of the app's last sign of life, CP_LONG_AGO for never */
+    int32_t high_mv;       /* positive plateau; the level itself while it is steady */
+    int32_t low_mv;        /* negative plateau; the level itself while it is steady */
+    int32_t proximity_ohm; /* between proximity and earth */
+    int32_t offer_ma;      /* what the app wants to be offered */
+    uint32_t clear_count;  /* changes whenever the app asks for latched faults to be cleared */
+    bool residual_trip;    /* the residual-current device has tripped */
+    bool mirror_closed;    /* the mirror contact says that the main contacts are closed */
+    bool permit;           /* the app lets the contactor close */
+    bool available;        /* false: show state F as soon as the contactor is open */
+} cp_inputs;
+
+/* What is made and reported after a tick. */
+typedef struct {
+    int32_t offered_ma;    /* what the duty offers; 0 without PWM */
+    int32_t cable_ma;      /* rating of the cable; 0 with no plug */
+    uint32_t faults;       /* CP_FAULT_* */
+    int16_t duty_permille; /* 0 steady low, 100 to 960 PWM, 1000 steady high */
+    uint8_t state;         /* cp_state, debounced */
+    bool contactor;        /* the contactor's coil is on */
+    bool residual_test;    /* the test input of the residual-current device is on */
+} cp_outputs;
+
+#endif

@@ -1,0 +1,274 @@
+"""The doctor on a real Mosquitto: a healthy site gives nothing, each thing broken is found, nothing is left behind."""
+
+import asyncio
+import contextlib
+import json
+import time
+
+import aiomqtt
+import pytest
+
+from agents.cli.doctor import examine
+from agents.cli.doctor_edge import BURST
+from agents.cli.exits import CliError, ExitCode
+from agents.runtime.mqtt import MqttOptions
+from bus_schema import MAX_MESSAGE_BYTES, topics
+from bus_schema.examples import examples_of
+from bus_schema.generate.acl import mosquitto_acl
+from tests.brokers import free_port, start_broker
+from tests.bus_schema.mosquitto import mosquitto
+
+SITE = "garage"
+LISTEN_S = 0.6
+USERS = ["c1", "c2", "ledger", "console", "load_balancer", "technician"]
+GOOD = ["persistence true", "max_queued_messages 100000", "max_inflight_messages 1000"]
+
+
+@pytest.fixture(scope="module")
+def healthy_broker(tmp_path_factory):
+    """A broker as it is deployed."""
+    folder = tmp_path_factory.mktemp("good")
+    lines = [*GOOD, f"persistence_location {folder}/"]
+    with mosquitto(folder, acl=mosquitto_acl(SITE), users=USERS, lines=lines) as running:
+        yield running
+
+
+def client(broker, user):
+    """Return a client of this user; None is a stranger."""
+    return aiomqtt.Client("127.0.0.1", broker.port, username=user, password=user)
+
+
+def look(broker, user="technician", **more):
+    """Examine this broker's site."""
+    options = MqttOptions("127.0.0.1", broker.port, client_id="", username=user, password=user)
+    return examine(options, SITE, LISTEN_S, settings_file=broker.config, **more)
+
+
+def payload(topic, **changes):
+    """Return an example's payload, sent now."""
+    (example, *_) = examples_of(topic)
+    return topic.encode(example.model_copy(update={"ts": time.time_ns() // 1_000_000, **changes}))
+
+
+async def talk(broker, user, *sayings, every_s=0.1):
+    """Publish as ``user`` again and again: ``(topic, payload, retain)``."""
+    async with client(broker, user) as connection:
+        while True:
+            for topic, make, retain in sayings:
+                await connection.publish(topic, make(), qos=1, retain=retain)
+            await asyncio.sleep(every_s)
+
+
+def of_charger(charger="c1", **changes):
+    """Return what a healthy charger keeps saying."""
+    rows = (topics.CHARGER_ONLINE, topics.CHARGER_META, topics.CHARGER_STATE)
+    return [(row.format(SITE, charger=charger), lambda row=row: payload(row, **changes), True) for row in rows]
+
+
+def of_agent(agent="ledger"):
+    """Return what a healthy agent keeps saying."""
+    return [(topics.AGENT_HEALTH.format(SITE, agent=agent), lambda: payload(topics.AGENT_HEALTH), True)]
+
+
+@contextlib.asynccontextmanager
+async def site(broker, *talkers):
+    """Let these talk while the block runs, then remove what they have retained."""
+    everybody = [("c1", of_charger()), ("ledger", of_agent()), *talkers]
+    tasks = [asyncio.create_task(talk(broker, user, *sayings)) for user, sayings in everybody]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for user, sayings in everybody:
+            async with client(broker, user) as connection:
+                for topic, _, retain in sayings:
+                    if retain:
+                        await connection.publish(topic, b"", qos=1, retain=True)
+
+
+def briefly(findings):
+    """Return the findings as pairs for comparison."""
+    return {(finding.check, finding.where) for finding in findings}
+
+
+async def test_a_healthy_site_has_nothing_wrong(healthy_broker):
+    async with site(healthy_broker):
+        assert await look(healthy_broker) == []
+
+
+async def test_what_a_charger_does_wrong_is_found(healthy_broker):
+    address = topics.CHARGER_TELEMETRY.format(SITE, charger="c1")
+    wrong = [
+        (address, lambda: b'{"ts": NaN}', False),
+        (topics.CHARGER_EVENT.format(SITE, charger="c1"), lambda: payload(topics.CHARGER_EVENT), True),
+    ]
+    late = of_charger("c2", ts=time.time_ns() // 1_000_000 - 60_000)
+    async with site(healthy_broker, ("c1", wrong), ("c2", late)):
+        found = await look(healthy_broker, probe=False)
+    event = topics.CHARGER_EVENT.format(SITE, charger="c1")
+    assert briefly(found) == {("schema", address), ("retained", event), ("clock", "c2")}
+
+
+async def test_probing_disturbs_nobody_and_leaves_nothing_behind(healthy_broker):
+    heard = []
+
+    async def listen():
+        async with client(healthy_broker, "console") as console:
+            await console.subscribe(f"ev/v1/{SITE}/#", qos=1)
+            async for message in console.messages:
+                heard.append(str(message.topic))
+
+    async with site(healthy_broker):
+        listener = asyncio.create_task(listen())
+        assert await look(healthy_broker) == []
+        listener.cancel()
+    assert heard and not [topic for topic in heard if "doctor" in topic]
+    async with client(healthy_broker, "technician") as after:
+        await after.subscribe([(f"ev/v1/{SITE}/#", 1), ("$SYS/broker/version", 0)])
+        async with asyncio.timeout(5):
+            message = await anext(after.messages)
+    assert str(message.topic) == "$SYS/broker/version"  # nothing is retained
+
+
+async def test_only_expired_commands_for_no_charger_are_published(healthy_broker):
+    commands = []
+
+    async def listen():
+        async with client(healthy_broker, "technician") as technician:
+            await technician.subscribe(f"ev/v1/{SITE}/charger/+/command", qos=1)
+            async for message in technician.messages:
+                commands.append((str(message.topic), json.loads(message.payload)))
+
+    async with site(healthy_broker):
+        listener = asyncio.create_task(listen())
+        await look(healthy_broker)
+        listener.cancel()
+    assert len(commands) > BURST
+    assert {topic for topic, _ in commands} == {f"ev/v1/{SITE}/charger/doctor-probe/command"}
+    assert all(command["deadline_ts"] == 1 for _, command in commands)
+
+
+async def test_a_broker_with_its_defaults_and_without_a_list_is_found(tmp_path):
+    with mosquitto(tmp_path, users=USERS, anonymous=True) as broker:
+        async with site(broker):
+            found = await look(broker)
+        checks = briefly(found)
+        assert {
+            ("broker", "max_queued_messages"),
+            ("broker", "max_inflight_messages"),
+            ("broker", "persistence"),
+            ("acl", "allow_anonymous"),
+            ("acl", "acl_file"),
+            ("acl", "anonymous"),
+            ("acl", f"ev/v1/{SITE}/charger/doctor-probe/state"),
+            ("acl", f"ev/v1/{SITE}/charger/doctor-probe/event/ack"),
+            ("acl", f"ev/v1/{SITE}/agent/doctor-probe/health"),
+        } <= checks
+        burst = [finding for finding in found if "was away" in finding.what]
+        assert len(burst) == 1 and "kept 1000:" in burst[0].what
+        writers = {finding.what.split(" ")[0] for finding in found if "can write this topic" in finding.what}
+        assert writers == {"technician", "anonymous"}
+
+
+async def test_the_embedded_broker_is_examined_too(tmp_path):
+    """It has no access list and no counters: what is found says so, and nothing goes wrong."""
+    broker = start_broker("embedded", tmp_path)
+    try:
+        async with site(broker):
+            options = MqttOptions("127.0.0.1", broker.port, client_id="", username="technician")
+            found = await examine(options, SITE, LISTEN_S)
+    finally:
+        broker.stop()
+    assert ("acl", "anonymous") in briefly(found)
+    assert ("acl", f"ev/v1/{SITE}/charger/doctor-probe/state") in briefly(found)
+    assert not {finding.check for finding in found} - {"acl", "broker"}
+
+
+async def test_strangers_who_may_come_in_but_do_nothing(tmp_path):
+    lines = [*GOOD, f"persistence_location {tmp_path}/"]
+    with mosquitto(tmp_path, acl=mosquitto_acl(SITE), users=USERS, lines=lines, anonymous=True) as broker:
+        async with site(broker):
+            assert briefly(await look(broker)) == {("acl", "allow_anonymous"), ("acl", "anonymous")}
+
+
+async def test_one_topic_too_many_in_the_list_is_found(tmp_path):
+    hole = f"\nuser technician\ntopic write ev/v1/{SITE}/charger/+/event/ack\ntopic read ev/v1/{SITE}/access/#\n"
+    lines = [*GOOD, f"persistence_location {tmp_path}/"]
+    request = [(topics.ACCESS_REQUEST.format(SITE), lambda: payload(topics.ACCESS_REQUEST), False)]
+    with mosquitto(tmp_path, acl=mosquitto_acl(SITE) + hole, users=USERS, lines=lines) as broker:
+        async with site(broker, ("console", request)):
+            found = briefly(await look(broker))
+    assert found == {
+        ("acl", f"ev/v1/{SITE}/charger/doctor-probe/event/ack"),
+        ("acl", f"ev/v1/{SITE}/access/request"),
+    }
+
+
+async def test_a_broker_that_loses_messages_is_found(tmp_path):
+    """A subscriber with a session is away, and its queue is full: the broker counts what it drops."""
+    lines = ["sys_interval 1", "max_queued_messages 5"]
+    with mosquitto(tmp_path, acl=mosquitto_acl(SITE), users=USERS, lines=lines) as broker:
+        away = aiomqtt.Client(
+            "127.0.0.1", broker.port, username="console", password="console", identifier="away", clean_session=False
+        )
+        async with away:
+            await away.subscribe(f"ev/v1/{SITE}/#", qos=1)
+        async with site(broker):
+            options = MqttOptions("127.0.0.1", broker.port, client_id="", username="technician", password="technician")
+            found = await examine(options, SITE, 2.5, probe=False)
+    assert [finding.where for finding in found] == ["$SYS/broker/publish/messages/dropped"]
+    assert "is losing messages" in found[0].what
+
+
+async def test_a_user_who_is_not_the_technician_is_told_what_was_not_tested(healthy_broker):
+    async with site(healthy_broker):
+        found = await look(healthy_broker, user="console")
+    assert {finding.check for finding in found} == {"untested", "broker"}  # and it may not read the broker's counters
+    assert all(finding.severity == "info" for finding in found)
+
+
+async def test_without_probing_nothing_is_published(healthy_broker):
+    async with site(healthy_broker):
+        heard = []
+
+        async def listen():
+            async with client(healthy_broker, "technician") as technician:
+                await technician.subscribe(f"ev/v1/{SITE}/#", qos=1)
+                async for message in technician.messages:
+                    heard.append(str(message.topic))
+
+        listener = asyncio.create_task(listen())
+        assert await look(healthy_broker, probe=False) == []
+        listener.cancel()
+    assert heard and not [topic for topic in heard if "doctor-probe" in topic]
+
+
+async def test_a_broker_that_is_not_there(tmp_path):
+    options = MqttOptions("127.0.0.1", free_port(), client_id="", username="technician")
+    with pytest.raises(CliError, match="nothing listens there") as caught:
+        await examine(options, SITE, 0.1)
+    assert caught.value.code is ExitCode.UNREACHABLE
+
+
+async def test_a_password_that_is_wrong(healthy_broker):
+    options = MqttOptions("127.0.0.1", healthy_broker.port, client_id="", username="technician", password="secret!")
+    with pytest.raises(CliError, match="password") as caught:
+        await examine(options, SITE, 0.1)
+    assert caught.value.code is ExitCode.UNREACHABLE and "secret!" not in str(caught.value)
+
+
+async def test_settings_that_cannot_be_read(healthy_broker, tmp_path):
+    options = MqttOptions("127.0.0.1", healthy_broker.port, client_id="", username="technician", password="technician")
+    with pytest.raises(CliError) as caught:
+        await examine(options, SITE, 0.1, settings_file=tmp_path / "none.conf")
+    assert caught.value.code is ExitCode.CONFIGURATION
+
+
+async def test_a_flood_of_nonsense_does_not_stop_the_doctor(healthy_broker):
+    address = topics.CHARGER_TELEMETRY.format(SITE, charger="c1")
+    flood = [(address, lambda: b"\xff" * (MAX_MESSAGE_BYTES + 1), False)] * 50
+    async with site(healthy_broker, ("c1", flood)):
+        found = await look(healthy_broker, probe=False)
+    assert briefly(found) == {("schema", address)}

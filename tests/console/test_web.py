@@ -1,0 +1,72 @@
+"""The server within the agent's loop, without the page."""
+
+import asyncio
+import json
+import re
+import socket
+import urllib.request
+from typing import Any
+
+import pytest
+
+from agents.console.site_view import Heard, SiteView
+from agents.console.web import PageServer, PortTaken, build_api
+from tests.console.messages import state
+
+
+async def fetch(url: str) -> tuple[int, dict[str, str], Any]:
+    def get() -> tuple[int, dict[str, str], Any]:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.status, dict(answer.headers), json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, dict(error.headers), json.load(error)
+
+    return await asyncio.to_thread(get)
+
+
+@pytest.fixture
+def view() -> SiteView:
+    view = SiteView("garage")
+    view.state("c1", state(), Heard(0, 0))
+    return view
+
+
+async def test_unknown_is_null_and_health_follows_the_bus(view: SiteView) -> None:
+    server = PageServer(build_api(lambda: view.snapshot(0)), "127.0.0.1", 0)
+    url = await server.start()
+    try:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", url)
+        status, headers, answer = await fetch(url + "api/chargers")
+        assert status == 200
+        assert answer["chargers"][0]["power_w"] is None
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert (await fetch(url + "health"))[0] == 503
+        view.bus(connected=True)
+        assert (await fetch(url + "health"))[0] == 200
+        assert server.running
+    finally:
+        await server.stop()
+    assert not server.running
+
+
+async def test_a_taken_port_is_named_with_the_setting(view: SiteView) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        server = PageServer(build_api(lambda: view.snapshot(0)), "127.0.0.1", other.getsockname()[1])
+        with pytest.raises(PortTaken, match=r"set host or port in section \[console\]"):
+            await server.start()
+
+
+async def test_stopping_what_never_started_is_nothing(view: SiteView) -> None:
+    await PageServer(build_api(lambda: view.snapshot(0)), "127.0.0.1", 0).stop()
+
+
+def test_reading_the_settings_does_not_load_the_web_server() -> None:
+    """Every agent reads all of ``site.toml``; the console's libraries must not cost the others 30 MB."""
+    import subprocess
+    import sys
+
+    code = "import sys, agents.console; print([m for m in ('nicegui', 'fastapi', 'uvicorn') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

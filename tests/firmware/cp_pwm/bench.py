@@ -1,0 +1,53 @@
+"""A charger on a desk: the specification with inputs that a test turns, one tick a millisecond."""
+
+from firmware.cp_pwm.specification import Board, Inputs, Outputs, PilotInterlock
+
+
+class Bench:
+    """Mirror contact and heartbeat follow by themselves unless told otherwise."""
+
+    def __init__(self, **board: object) -> None:
+        settings = {"has_residual_test": False} | board
+        self.inputs = Inputs(proximity_ohm=220)
+        self.spec = PilotInterlock(Board(**settings), 0)  # type: ignore[arg-type]
+        self.now_ms = 0
+        self.beats = True
+        self.mirror_follows = True
+
+    @property
+    def out(self) -> Outputs:
+        return self.spec.outputs
+
+    def run(self, ms: int, **inputs: object) -> Outputs:
+        """Set inputs and let so much time go by."""
+        for name, value in inputs.items():
+            setattr(self.inputs, name, value)
+        for _ in range(ms):
+            if self.beats:
+                self.inputs.heartbeat_ms = self.now_ms
+            if self.mirror_follows:
+                self.inputs.mirror_closed = self.spec.outputs.contactor
+            self.spec.tick(self.now_ms, self.inputs)
+            self.now_ms += 1
+        return self.out
+
+    def until(self, name: str, value: object, limit_ms: int, **inputs: object) -> int:
+        """Set inputs and return after how many ms the output ``name`` is ``value``."""
+        start_ms = self.now_ms
+        while self.now_ms - start_ms <= limit_ms:
+            if getattr(self.run(1, **inputs), name) == value:
+                return self.now_ms - start_ms - 1
+            inputs = {}
+        raise AssertionError(f"{name} is {getattr(self.out, name)!r}, not {value!r}, after {limit_ms} ms")
+
+    def connect(self) -> None:
+        """Plug a car in that has not asked yet."""
+        self.run(1_000, high_mv=9_000, low_mv=-12_000, offer_ma=16_000, permit=True)
+        assert self.out.cp_state == "B"
+
+    def charge(self) -> "Bench":
+        """Bring it to a closed contactor."""
+        self.connect()
+        self.run(1_500, high_mv=6_000)
+        assert self.out.contactor
+        return self

@@ -1,0 +1,69 @@
+"""Invariant 1, as far as the virtual pilot shows it: a contactor is closed only for a car and an authorisation."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from bus_schema import Address, ContractError, Message
+from bus_schema.command import Authorize
+from bus_schema.event import FaultRaised
+from bus_schema.topics import CHARGER_COMMAND
+from bus_schema.words import Fault
+from tests.world.charger_box import ChargerBox
+from tests.world.checks.base import Check
+
+OPENS_WITHIN_MS = 500
+"""Longest time from pulling the plug until the contacts are open: debounce, 100 ms, and the contacts themselves."""
+
+
+@dataclass
+class _Right:
+    """The right to energise: authorisations of this boot that were not used up, and the visit that used one."""
+
+    unused: set[str] = field(default_factory=set)
+    visit: int = -1
+
+
+class NeverWithoutRight(Check):
+    """Closed contacts have a car on the cable, and an ``authorize`` of this boot that belongs to its visit."""
+
+    invariant = 1
+
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        self._rights: dict[str, _Right] = defaultdict(_Right)
+
+    def booted(self, box: ChargerBox) -> None:
+        self._rights[box.id] = _Right()
+
+    def received(self, box: ChargerBox, address: Address, payload: bytes, retained: bool) -> None:
+        if address.topic is not CHARGER_COMMAND or retained:
+            return
+        try:
+            command = CHARGER_COMMAND.decode(payload)
+        except ContractError:
+            return
+        if isinstance(command, Authorize):
+            self._rights[box.id].unused.add(command.id)
+
+    def published(self, box: ChargerBox, address: Address, message: Message, taken: bool) -> None:
+        if isinstance(message, FaultRaised) and message.fault is Fault.HEARTBEAT_LOST and not box.ever_hung:
+            self.fail(box.id, "its app has let the heartbeat lapse without being hung")
+
+    def stepped(self, box: ChargerBox) -> None:
+        if not box.hardware.contactor.closed:
+            return
+        now_ms = self.world.loop.now_ms
+        if not box.powered:
+            self.fail(box.id, "the contactor is closed without power")
+        if box.hardware.car is None:
+            if now_ms > box.unplugged_ms + OPENS_WITHIN_MS:
+                self.fail(box.id, f"the contactor is closed, the plug was pulled at {box.unplugged_ms} ms")
+            return
+        right = self._rights[box.id]
+        if right.visit == box.visits:
+            return
+        if not right.unused:
+            self.fail(box.id, "the contactor is closed, but nobody has authorised this visit since the boot")
+        right.visit = box.visits
+        right.unused.clear()
