@@ -149,8 +149,8 @@ class SessionRecord(Message):
     """Register at the start."""
     end_energy_wh: EnergyWh | None = None
     """Register at the end, or the last one seen while active."""
-    energy_wh: EnergyWh
-    """Energy: always the difference of the two registers."""
+    energy_wh: EnergyWh | None
+    """Energy: always the difference of the two registers; null while one is missing or they contradict each other."""
     reason: StopReason | None = None
     """Why it ended; null while active."""
     reservation_id: ReservationId | None = None

@@ -16,7 +16,11 @@ def counts_of(report: Path) -> tuple[Counter[str], Counter[str]]:
     """Return the counts of one JUnit report, and how often each reason to skip occurs."""
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    for case in ElementTree.parse(report).getroot().iter("testcase"):
+    try:
+        cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    except ElementTree.ParseError:  # its writer was killed
+        return Counter(failed=1), reasons
+    for case in cases:
         skipped = case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
             counts["failed"] += 1

@@ -8,6 +8,7 @@ from agents.access.cards import masked
 from agents.access.decisions import (
     CARD_PREFIX,
     FREE_PREFIX,
+    NOBODY,
     AccessCommand,
     Decision,
     Holder,
@@ -37,19 +38,15 @@ from agents.access.rules import (
 )
 from agents.access.settings import AccessSettings
 from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
-from bus_schema import IdToken
 from bus_schema.charger_messages import State
 from bus_schema.command import Caps, CommandReply
 from bus_schema.event import CardPresented, Event
 from bus_schema.site_messages import AccessReply, AccessRequest
 from bus_schema.topics import ACCESS_REPLY, ACCESS_REQUEST, CHARGER_COMMAND_REPLY, CHARGER_EVENT, CHARGER_STATE
-from bus_schema.words import IdTokenType, ReplyStage, Verdict
+from bus_schema.words import ReplyStage, Verdict
 
 KEEP_DECISIONS_MS = 30 * 86_400_000
 """How long decisions are kept, for questions like "why could nobody charge last week". ms."""
-
-NOBODY = IdToken(type=IdTokenType.NO_AUTHORIZATION, value="")
-"""The token of free charging."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +158,7 @@ class Access(Agent[AccessSettings]):
         )
         await self.bus.publish(ACCESS_REPLY, reply, agent=self.name)
 
-    @on(CHARGER_STATE)
+    @on(CHARGER_STATE, qos=0)
     async def state(self, received: Received[State]) -> None:
         """Remember whose session is going on, and authorise a car that waits at a free charger."""
         # Every charger says this every 10 s: nothing here may cost more than a look into a dictionary or two.
@@ -174,8 +171,11 @@ class Access(Agent[AccessSettings]):
         if not waits(state):
             if given is not None and not given.left:
                 self._given[charger] = after_state(state, given)
-        elif self._lists.is_free(charger) and needs_authorization(state, given, self.clock.now_ms()):
-            await self._plugged_in(charger, state)
+        elif self._lists.is_free(charger):
+            now_ms = self.clock.now_ms()
+            # States that the broker has kept for this agent tell of cars that may have left.
+            if age_of(state.ts, now_ms) is not Age.STALE and needs_authorization(state, given, now_ms):
+                await self._plugged_in(charger, state)
 
     @on(CHARGER_COMMAND_REPLY)
     async def replied(self, received: Received[CommandReply]) -> None:

@@ -12,12 +12,15 @@ from agents.access.models import CardRow, DecisionRow
 from agents.access.plugging import Given
 from bus_schema import IdToken
 from bus_schema.command import Authorize, CommandReply, Refuse, Stop
-from bus_schema.words import ReplyStage
+from bus_schema.words import IdTokenType, ReplyStage
 
 AccessCommand = Authorize | Refuse | Stop
 """What this agent tells chargers."""
 
 _COMMAND: TypeAdapter[AccessCommand] = TypeAdapter(AccessCommand)
+
+NOBODY = IdToken(type=IdTokenType.NO_AUTHORIZATION, value="")
+"""The token of free charging."""
 
 CARD_PREFIX = "card-"
 FREE_PREFIX = "free-"

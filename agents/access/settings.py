@@ -23,7 +23,11 @@ class AccessSettings(AgentSettings):
     policies: Annotated[list[PolicyName], Field(min_length=1)] = ["local_list"]
     """Which policies count here and in which order: ``local_list``, ``free``, ``backend``, ``payment``."""
     cards: list[Card] = []
-    """The local list; more can stand in ``cards_file``, and a card in both counts as it stands here."""
+    """The local list: one table ``[[access.cards]]`` per card with its ``uid`` and, as wanted, ``name``, ``group``,
+    ``expires`` (2027-01-31), ``chargers`` (["c1"]), ``hours`` ("06:00-22:00") and ``blocked`` (true).
+
+    More can stand in ``cards_file``; a card in both counts as it stands here.
+    """
     cards_file: FilePath | None = None
     """A CSV file with more cards, read again whenever it changes."""
     free_chargers: Literal["all"] | list[Id] = "all"

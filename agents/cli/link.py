@@ -17,6 +17,7 @@ from agents.runtime.clock import SystemClock
 from agents.runtime.commands import CommandSender
 from agents.runtime.connect_errors import explain
 from agents.runtime.counters import Counters
+from agents.runtime.mqtt import NO_DELAY
 from bus_schema import ROOT, Role, Topic
 from bus_schema.command import CommandReply
 
@@ -130,6 +131,7 @@ async def connected(target: Target) -> AsyncIterator[Link]:
         tls_context=tls_context,
         timeout=CONNECT_S,
         clean_session=True,
+        socket_options=[NO_DELAY],
     )
     async with contextlib.AsyncExitStack() as stack:
         try:

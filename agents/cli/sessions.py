@@ -93,7 +93,7 @@ def _table(records: list[SessionRecord]) -> Table:
             record.authorized_by or "",
             _moment(record.started_ts),
             "" if record.duration_s is None else _duration(record.duration_s),
-            f"{record.energy_wh / 1000:.3f} kWh",
+            "unknown" if record.energy_wh is None else f"{record.energy_wh / 1000:.3f} kWh",
             "charging" if record.active else f"{_moment(record.ended_ts)} {record.reason or ''}".strip(),
         )
     return table

@@ -72,7 +72,7 @@ class Console(Agent[ConsoleSettings]):
         """A charger says what it is."""
         self.view.meta(received.charger, received.message)
 
-    @on(CHARGER_STATE)
+    @on(CHARGER_STATE, qos=0)
     async def state(self, received: Received[State]) -> None:
         """A charger says what it does."""
         self.view.state(received.charger, received.message, self._heard(received))

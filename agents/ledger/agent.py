@@ -7,7 +7,7 @@ from functools import partial
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session as Database
 
-from agents.ledger.alarms import standing
+from agents.ledger.alarms import has_open_gaps, standing
 from agents.ledger.committing import Committed, Revision, SessionKey, commit, mark_published
 from agents.ledger.listing import answer
 from agents.ledger.models import AlarmRow, SessionRow
@@ -59,6 +59,9 @@ class Ledger(Agent[LedgerSettings]):
         self._publishing = asyncio.Lock()
         """Keeps an older revision of a session from being published after a newer one."""
         self._reviewing = asyncio.Lock()
+        # Looking costs a transaction: it is done while there may be something to find.
+        self._may_be_unpublished = True
+        self._may_be_alarming = True
 
     async def start(self) -> None:
         """Find out which sessions are active and which alarms stand."""
@@ -79,13 +82,18 @@ class Ledger(Agent[LedgerSettings]):
             published = dict(self._published)
             committed = await self.store.run(lambda db: commit(db, arrivals, published))
             self._forget_published(published)
-            await self._acknowledge(committed.acknowledged)
-            await self._publish_sessions(committed.changed)
+            for session in (revision.session for revision in committed.changed):
+                self._reconciliation.recorded(session.charger, session.session_id, active=session.active)
+            await asyncio.gather(
+                self._acknowledge(committed.acknowledged),
+                self._publish_sessions(committed.changed),
+            )
         self._note(committed)
+        self._may_be_alarming = self._may_be_alarming or committed.found or committed.incomplete
         if committed.found:
             await self.review()
 
-    @on(CHARGER_STATE)
+    @on(CHARGER_STATE, qos=0)
     async def compare(self, received: Received[State]) -> None:
         """See whether the charger agrees about which session is going on."""
         state = received.message
@@ -107,7 +115,10 @@ class Ledger(Agent[LedgerSettings]):
         """Publish the sessions that a crash or a dead broker has kept from the bus."""
         async with self._publishing:
             await self._remember_published()
-            await self._publish_sessions(await self.store.run(_unpublished))
+            if self._may_be_unpublished:
+                found = await self.store.run(_unpublished)
+                self._may_be_unpublished = len(found) == REPUBLISH_AT_ONCE
+                await self._publish_sessions(found)
 
     @every(30)
     async def review(self) -> None:
@@ -115,7 +126,13 @@ class Ledger(Agent[LedgerSettings]):
         async with self._reviewing:
             now_ms = self.clock.now_ms()
             stuck = self._reconciliation.stuck(now_ms, self.settings.stuck_alarm_after_s * 1000)
+            if not (stuck or self._standing or self._may_be_alarming):
+                return
+            self._may_be_alarming = False  # Before looking: a commit meanwhile may set it again.
             wanted = await self.store.run(lambda db: standing(db, self.settings, stuck, now_ms))
+            gaps = await self.store.run(has_open_gaps)
+            if wanted or gaps:
+                self._may_be_alarming = True
             try:
                 for name in self._standing.keys() - wanted.keys():
                     await self.bus.clear(ALARM, alarm=name)
@@ -155,11 +172,12 @@ class Ledger(Agent[LedgerSettings]):
 
     async def _try_publish(self, revision: Revision, now_ms: int) -> None:
         session = revision.session
-        self._reconciliation.recorded(session.charger, session.session_id, active=session.active)
         try:
             await self.bus.publish(SESSION, record(session, now_ms), session=session.session_id)
         except BusUnavailable:
-            return  # It stays marked in the database, and catch_up tries again.
+            # It stays marked in the database, and catch_up tries again.
+            self._may_be_unpublished = True
+            return
         self._published[revision.key] = revision.revision
 
     async def _remember_published(self) -> None:

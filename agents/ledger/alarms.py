@@ -47,6 +47,11 @@ def standing(db: Database, settings: LedgerSettings, stuck: Iterable[Stuck], now
     }
 
 
+def has_open_gaps(db: Database) -> bool:
+    """Tell whether any event is missing, also if it is too early to say so."""
+    return db.scalar(select(BootRow.boot_id).where(BootRow.gap_since_ms.is_not(None)).limit(1)) is not None
+
+
 def _alarm(charger: str, severity: Severity, since_ms: int, now_ms: int, text: str, remedy: str) -> Alarm:
     return Alarm(
         ts=now_ms,
@@ -120,8 +125,9 @@ def _still_missing(db: Database, lost: LostRow) -> int:
 
 
 def _conflicts(db: Database, since_ms: int, now_ms: int) -> Standing:
-    rows = db.scalars(
-        select(ConflictRow)
+    columns = (ConflictRow.charger, ConflictRow.boot_id, ConflictRow.seq, ConflictRow.received_ms)
+    rows = db.execute(
+        select(*columns)
         .where(ConflictRow.received_ms >= since_ms)
         .order_by(ConflictRow.charger, ConflictRow.received_ms)
     )

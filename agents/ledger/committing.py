@@ -54,8 +54,10 @@ class Committed:
     duplicates: int
     conflicts: int
     """Events under a number that another event has, not counting those that were known already."""
+    incomplete: bool
+    """True if an event is missing of a boot in the batch."""
     found: bool
-    """True if something turned up that an alarm may have to tell."""
+    """True if something turned up that an alarm has to tell."""
 
 
 def commit(db: Database, arrivals: Iterable[Arrival], published: Mapping[SessionKey, int]) -> Committed:
@@ -78,6 +80,7 @@ def commit(db: Database, arrivals: Iterable[Arrival], published: Mapping[Session
         new=len(stored.new),
         duplicates=stored.duplicates,
         conflicts=stored.conflicts,
+        incomplete=any(progress.gap for progress in after.values()),
         found=bool(stored.conflicts or lost or flagged),
     )
 

@@ -210,7 +210,7 @@ def contradictions(session: Session) -> list[str]:
 
 
 def record(session: Session, now_ms: int) -> SessionRecord:
-    """Return the message that tells the session to the bus. An energy that is not known is told as 0."""
+    """Return the message that tells the session to the bus."""
     start, end = session.start, session.end
     return SessionRecord(
         ts=now_ms,
@@ -224,7 +224,7 @@ def record(session: Session, now_ms: int) -> SessionRecord:
         duration_s=duration_s(session),
         start_energy_wh=session.start_energy_wh,
         end_energy_wh=session.end_energy_wh,
-        energy_wh=energy_wh(session) or 0,
+        energy_wh=energy_wh(session),
         reason=None if end is None else StopReason(end.reason),
         reservation_id=None if start is None else start.reservation_id,
     )

@@ -122,20 +122,24 @@ class Subscription:
     batch: int
     """0: one message a call; else a list of at most so many."""
     cleared: bool
+    qos: int
 
 
-def on(topic: Topic[M], *, batch: int = 0) -> Callable[[F], F]:
+def on(topic: Topic[M], *, batch: int = 0, qos: int | None = None) -> Callable[[F], F]:
     """Mark a method as the handler of a topic.
 
     It gets a :class:`Received`, or, with ``batch``, a list of what has arrived, at most so many, so that one
     transaction commits them all. An agent may have one handler for a topic.
+
+    ``qos`` below the topic's own is for what is worth nothing when it is late: at 0 the broker keeps none of it for an
+    agent that is away, and a full queue drops the oldest.
     """
-    return _mark("_subscriptions", Subscription(topic, batch, cleared=False))
+    return _mark("_subscriptions", Subscription(topic, batch, False, topic.qos if qos is None else qos))
 
 
 def on_cleared(topic: Topic[M]) -> Callable[[F], F]:
     """Mark a method as the handler for the removal of a retained message; it gets the :class:`Address`."""
-    return _mark("_subscriptions", Subscription(topic, 0, cleared=True))
+    return _mark("_subscriptions", Subscription(topic, 0, True, topic.qos))
 
 
 def every(seconds: float) -> Callable[[F], F]:

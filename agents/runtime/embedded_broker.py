@@ -24,6 +24,9 @@ from amqtt.mqtt.puback import PubackPacket
 from amqtt.plugins.base import BaseAuthPlugin
 from amqtt.session import IncomingApplicationMessage, OutgoingApplicationMessage, Session
 
+MAX_INFLIGHT = 1000
+"""Messages that a client may have unacknowledged; the same as in this project's mosquitto.conf."""
+
 
 class AllowEveryone(BaseAuthPlugin):
     """Lets everyone in.
@@ -44,6 +47,17 @@ class KeepingHandler(BrokerProtocolHandler):
     committing would never get it again.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take what amqtt gives; add the window of unacknowledged messages, which amqtt does not have."""
+        super().__init__(*args, **kwargs)
+        self._window = asyncio.Semaphore(MAX_INFLIGHT)
+        self._stopped = False
+
+    async def stop(self) -> None:
+        """Stop; what is unacknowledged stays with the session."""
+        self._stopped = True
+        await super().stop()
+
     async def _handle_qos1_message_flow(
         self, app_message: OutgoingApplicationMessage | IncomingApplicationMessage
     ) -> None:
@@ -53,16 +67,19 @@ class KeepingHandler(BrokerProtocolHandler):
             await super()._handle_qos1_message_flow(app_message)
             return
         session.inflight_out[packet_id] = app_message
-        waiter: asyncio.Future[PubackPacket] = asyncio.get_running_loop().create_future()
-        self._puback_waiters[packet_id] = waiter
-        packet = app_message.build_publish_packet(dup=app_message.publish_packet is not None)
-        app_message.publish_packet = packet
-        try:
-            await self._send_packet(packet)
-            app_message.puback_packet = await waiter
-            session.inflight_out.pop(packet_id, None)
-        finally:
-            self._puback_waiters.pop(packet_id, None)
+        async with self._window:
+            if self._stopped:
+                return
+            waiter: asyncio.Future[PubackPacket] = asyncio.get_running_loop().create_future()
+            self._puback_waiters[packet_id] = waiter
+            packet = app_message.build_publish_packet(dup=app_message.publish_packet is not None)
+            app_message.publish_packet = packet
+            try:
+                await self._send_packet(packet)
+                app_message.puback_packet = await waiter
+                session.inflight_out.pop(packet_id, None)
+            finally:
+                self._puback_waiters.pop(packet_id, None)
 
     async def _retry_deliveries(self) -> None:
         # amqtt waits here until all are acknowledged, before it reads the client's subscriptions: an agent whose

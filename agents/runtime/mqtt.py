@@ -14,6 +14,7 @@ acknowledges what nobody has handled, is not used.
 
 import asyncio
 import math
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ RECONNECT_BASE_S = 0.5
 
 RECONNECT_CAP_S = 30.0
 """Last bound of it; a connection that lasted as long starts over with the first."""
+
+NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+"""Socket option of every MQTT client: with Nagle's algorithm the second of two small messages waits 40 ms."""
 
 ANSWER_TIMEOUT_S = 10.0
 """How long the broker may take to answer a CONNECT, SUBSCRIBE, PUBLISH or DISCONNECT."""
@@ -229,6 +233,7 @@ class MqttTransport:
             timeout=ANSWER_TIMEOUT_S,
             will=None if will is None else aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
             tls_context=options.tls_context(),
+            socket_options=[NO_DELAY],
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", sink),
         )
         client.pending_calls_threshold = 65_535  # Only the threshold of a warning.

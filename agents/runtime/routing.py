@@ -36,6 +36,7 @@ class RoutingError(TypeError):
 @dataclass
 class _Wanted:
     topic: Topic[Any]
+    qos: int
     handler: Callable[..., Awaitable[None]] | None = None
     batch: int = 0
     cleared: Callable[[Address], Awaitable[None]] | None = None
@@ -70,15 +71,17 @@ class Router:
         self._own_reports = AGENT_REJECTED.filter(site, agent=agent.name)
         self._tasks: dict[asyncio.Task[None], Lane] = {}
         services = LaneServices(clock, random, log, counters, self.reject, queue_limit)
+        found = _wanted_by(agent)
         self._lanes = {
             wanted.topic.name: Lane(wanted.topic, wanted.handler, wanted.batch, wanted.cleared, services)
-            for wanted in _wanted_by(agent)
+            for wanted in found
         }
+        self._qos = {wanted.topic.name: wanted.qos for wanted in found}
 
     def subscriptions(self) -> list[tuple[str, int]]:
         """Return the topic filters that this agent needs, with their QoS."""
         return [
-            (lane.topic.filter(self._site, **reader_ids(lane.topic, self._agent_name)), lane.topic.qos)
+            (lane.topic.filter(self._site, **reader_ids(lane.topic, self._agent_name)), self._qos[lane.topic.name])
             for lane in self._lanes.values()
         ]
 
@@ -198,7 +201,7 @@ def _wanted_by(agent: Agent[Any]) -> list[_Wanted]:
         where = f"{type(agent).__name__}.{name}"
         if role is not None and role not in mark.topic.readers:
             raise RoutingError(f"{where}: the contract does not let {role} read {mark.topic.name}")
-        wanted = found.setdefault(mark.topic.name, _Wanted(mark.topic))
+        wanted = found.setdefault(mark.topic.name, _Wanted(mark.topic, mark.qos))
         if mark.cleared:
             if wanted.cleared is not None:
                 raise RoutingError(f"{where}: {mark.topic.name} already has a handler for its removal")
@@ -206,5 +209,5 @@ def _wanted_by(agent: Agent[Any]) -> list[_Wanted]:
         else:
             if wanted.handler is not None:
                 raise RoutingError(f"{where}: {mark.topic.name} already has a handler")
-            wanted.handler, wanted.batch = getattr(agent, name), mark.batch
+            wanted.handler, wanted.batch, wanted.qos = getattr(agent, name), mark.batch, mark.qos
     return list(found.values())

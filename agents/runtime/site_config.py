@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -44,7 +44,12 @@ __all__ = [
 
 B = TypeVar("B", bound=BaseModel)
 
-FilePath = Annotated[Path, Field(strict=False)]
+
+def _from_folder(path: Path, info: ValidationInfo) -> Path:
+    return path if info.context is None else (info.context / path).absolute()
+
+
+FilePath = Annotated[Path, Field(strict=False), AfterValidator(_from_folder)]
 """A path in ``site.toml``; a relative one starts at the folder of that file."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -262,7 +267,7 @@ def _read(file: Path) -> tuple[str, dict[str, Any]]:
 
 def _validated(model: type[B], table: dict[str, Any], prefix: tuple[str, ...], file: Path, text: str) -> B:
     try:
-        return model.model_validate(table)
+        return model.model_validate(table, context=file.parent)
     except ValidationError as error:
         key, reason = first_problem(model, error)
         path = (*prefix, *key)

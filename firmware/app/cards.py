@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .faults import Faults
     from .seam import Hardware
     from .service import Service
-    from .session import Sessions
+    from .sessions import Sessions
     from .settings import Settings
 
 SAME_CARD_MS = 2000

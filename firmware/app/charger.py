@@ -18,7 +18,6 @@ from .contract import (
     FAULT_SELF_TEST,
     STAGE_DONE,
     STATUS_AVAILABLE,
-    STATUS_FINISHING,
     STOP_EMERGENCY_STOP,
     STOP_HARD_RESET,
     STOP_POWER_LOSS,
@@ -30,32 +29,26 @@ from .contract import (
 from .drive import Drive
 from .events import Events
 from .faults import Faults
-from .jobs import commanded_restart
+from .jobs import Jobs, commanded_restart
 from .journal import START, Journal
 from .leases import Leases
 from .measuring import Measuring
 from .messages import Messages
 from .operations import Operations
-from .publisher import IDLE_TELEMETRY_MS, RETRY_MS, Publisher
+from .publisher import RETRY_MS, Publisher
+from .rounds import Rounds
 from .service import Service
-from .session import Sessions
+from .sessions import Sessions
 from .settings import Settings
-from .status import SessionStatus, idle_status
+from .status import Statuses
 from .wall_clock import WallClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .jobs import Job
     from .seam import Clock, Hardware, Identity, Link, RandomBytes, Snapshot, Storage
 
-MEASURE_CLOSED_MS, MEASURE_OPEN_MS = 1000, 10_000
-"""Distance of readings with the outlet energised, and not."""
-MEASURE_NEAR_MS = 100
-"""Distance of readings just before an energy cap."""
 JOB_MS = 100
 """Distance of looks at a command that takes longer."""
-FLASH_RETRY_MS = 60_000
-"""Wait before a flash that has refused is trusted again."""
 HALTED_MS = 10_000
 FAR_MS = 3_600_000
 """When nothing is known to be due: measuring and the state come much sooner."""
@@ -94,20 +87,18 @@ class Charger:
         self.commands = Commands(clock, self.messages, Operations(self).execute)
         self.cards = Cards(self.settings, self.service, self.faults, self.sessions, self.events)
         self.publisher = Publisher(link, clock, self.messages, self.commands)
-        self.jobs: list[tuple[str, str, Job]] = []
-        """Commands that take longer: id, op, and what is asked whether they are done."""
+        self.jobs = Jobs(self.commands)
         self.status = STATUS_AVAILABLE
         self.unread = 0
         """Messages other than commands that could not be read."""
-        self._session_status = SessionStatus()
+        self._statuses = Statuses()
+        self._rounds = Rounds(self.measuring, self.sessions, self.faults, self.publisher, self.settings)
         self._command_topic = self.messages.topic(TOPIC_COMMAND)
         self._ack_topic = self.messages.topic(TOPIC_EVENT_ACK)
         self._pilot = hardware.pilot
         self._reader = hardware.reader
         self._halted = False
         self._changes = -1
-        self._fault_changes = 0
-        self._measure_at = 0
         self._due = 0
 
     def boot(self) -> None:
@@ -117,14 +108,15 @@ class Charger:
         try:
             self.journal.recover()
             self.settings.load()
+            self.leases.load()
+            self.service.load()
+            self.measuring.register.load(self.journal.energy_wh)
         except OSError:
             damaged = "the flash cannot be read"
-        if self.settings.damaged:
+            self.settings.damaged = True
+        if self.settings.damaged and not damaged:
             damaged = "the settings are damaged: configure max_current_a and required_sources"
-        self.leases.load()
-        self.service.load()
         self.take_settings()
-        self.measuring.register.load(self.journal.energy_wh)
         self.measuring.watch.begin(now)
         self.drive.stop()
         reset = commanded_restart(self.storage)
@@ -175,54 +167,21 @@ class Charger:
         if self._halted:
             return HALTED_MS
         now = self.clock.ticks_ms()
-        pilot = self._pilot
+        pilot, rounds = self._pilot, self._rounds
         pilot.heartbeat()
         snap = pilot.snapshot()
         uid = self._reader.poll()
         if uid is not None:
             self.cards.presented(uid, now, self.hardware)
             self._due = 0
-        if now >= self._measure_at:
-            self._measure(snap, now)
+        if now >= rounds.next_ms and rounds.run(snap, now):
+            self._due = 0
         if now >= self._due or snap.change_count != self._changes:
             self._evaluate(snap, now)
         elif now >= self.publisher.state_at:
             self._send_state(now)
-        due = min(self._due, self._measure_at, self.publisher.state_at)
+        due = min(self._due, rounds.next_ms, self.publisher.state_at)
         return due - now if due > now else 1
-
-    def _measure(self, snap: "Snapshot", now: int) -> None:
-        measuring, sessions = self.measuring, self.sessions
-        session = sessions.session
-        session_id = None if session is None else session.session_id
-        reading = measuring.read_meter(now)
-        if measuring.read_temperature(now, session_id):
-            self._due = 0
-        watch = measuring.watch
-        watch.meter(reading, now, session_id)
-        closed = snap.contactor_closed
-        wait = MEASURE_CLOSED_MS if closed or measuring.register.energy_wh is None else MEASURE_OPEN_MS
-        if reading is not None:
-            if closed:
-                watch.load(reading, snap.offered_current_a, now, session_id)
-            else:
-                watch.rest(reading, now)
-            if session is not None:
-                sessions.measured(snap.offered_current_a, now)
-                if session.ending is not None:
-                    self._due = 0
-                elif session.end_energy_wh is not None:
-                    cap_ms = sessions.cap_in_ms(reading.power_w)
-                    if cap_ms is not None and cap_ms < wait:
-                        wait = max(cap_ms, MEASURE_NEAR_MS)
-        self._measure_at = now + wait
-        if now >= self.publisher.telemetry_at:
-            interval = self.settings.telemetry_interval_s * 1000
-            self.publisher.telemetry_at = now + (interval if closed else max(interval, IDLE_TELEMETRY_MS))
-            self.publisher.send_telemetry(now, snap, measuring, sessions)
-        if self.faults.changes != self._fault_changes or measuring.register.jump is not None:
-            self._fault_changes = self.faults.changes
-            self._due = 0
 
     def _evaluate(self, snap: "Snapshot", now: int) -> None:
         """See what has changed, act on it, tell the bus, and find out when there is something to do next."""
@@ -234,63 +193,42 @@ class Charger:
             sessions.end(STOP_EMERGENCY_STOP, "emergency stop", now)
         self.leases.expire(now)
         self.service.expire()
-        self._run_jobs(now)
+        self.jobs.run(now)
         if self._halted:
             return
         for _ in range(_SETTLE):
             count = snap.change_count
             may_start = self.service.available and faults.forbid_start is None
+            plugged = sessions.plugged
             changed = sessions.step(snap, now, may_start)
+            if plugged and not sessions.plugged and snap.faults:
+                # Somebody was there and has pulled the plug: what may be tried again, the next car tries.
+                self._pilot.clear_faults()
             self.drive.apply(snap, now)
             self._pilot.set_available(self.service.available or sessions.plugged or sessions.session is not None)
             snap = self._pilot.snapshot()
+            faults.of_pilot(snap.faults, now, session_id)
             if not changed and snap.change_count == count:
                 break
         self._changes = snap.change_count
-        self.status = self._status(snap, now)
+        offered = self.drive.offered_a > 0
+        self.status = self._statuses.of(sessions, faults, self.service, offered, snap, now)
         sessions.sample(self.status, now)
         self._publish(snap, now)
         self._plan(snap, now)
 
     def _check_flash(self, now: int) -> None:
-        register = self.measuring.register
+        register, events, faults = self.measuring.register, self.events, self.faults
         if register.jump is not None:
-            fields = {"kind": "MeterReplaced", "detail": register.jump}
-            self.events.record(EVENT_SECURITY, now, fields)
+            events.record(EVENT_SECURITY, now, {"kind": "MeterReplaced", "detail": register.jump})
             register.jump = None
-        failed_at = self.events.flash_refused_at
-        refused = failed_at is not None and now - failed_at < FLASH_RETRY_MS
-        full = refused or not self.journal.room(START)
+        refused = events.flash_refuses(now)
         detail = (
             "the flash refuses to be written" if refused else "%d events wait for the ledger" % self.journal.pending
         )
-        self.faults.set(FAULT_JOURNAL_FULL, full, detail, now)
-        if self.faults.stands(FAULT_SELF_TEST) and not self.settings.damaged:
-            self.faults.set(FAULT_SELF_TEST, False, "", now)
-
-    def _run_jobs(self, now: int) -> None:
-        for job in list(self.jobs):
-            answer = job[2](now)
-            if answer is not None:
-                self.jobs.remove(job)
-                self.commands.answer((job[0], job[1]), answer, now)
-
-    def _status(self, snap: "Snapshot", now: int) -> str:
-        sessions, faults = self.sessions, self.faults
-        session = sessions.session
-        if session is None:
-            return idle_status(
-                faults.forbid_start is not None,
-                self.service.available,
-                self.service.reservation is not None,
-                sessions.awaited is not None,
-                sessions.plugged,
-                sessions.finished,
-            )
-        if session.ending is not None:
-            return STATUS_FINISHING
-        fault = faults.forbid_energy is not None
-        return self._session_status.of(fault, self.drive.offered_a > 0, snap, now)
+        faults.set(FAULT_JOURNAL_FULL, refused or not self.journal.room(START), detail, now)
+        if not self.settings.damaged:
+            faults.set(FAULT_SELF_TEST, False, "", now)
 
     def _publish(self, snap: "Snapshot", now: int) -> None:
         publisher, sessions = self.publisher, self.sessions
@@ -310,21 +248,17 @@ class Charger:
 
     def _plan(self, snap: "Snapshot", now: int) -> None:
         """Find the next moment at which something happens by itself."""
-        times = [self.leases.next_expiry(), self.sessions.next_ms(self.status), self.events.next_ms]
-        times.append(self.drive.next_ms)
-        times.append(self._session_status.next_ms)
+        times = [self.leases.next_expiry(), self.sessions.next_ms(self.status), self.drive.next_ms]
+        times += [self.events.next_ms, self.events.flash_retry_ms(now), self._statuses.next_ms]
         reservation_ms = self.service.ends_in_ms()
         if reservation_ms is not None:
             times.append(now + reservation_ms)
-        if self.jobs:
+        if self.jobs.waiting:
             times.append(now + JOB_MS)
         for time in times:
             if time is not None and time < self._due:
                 self._due = time
-        soonest = MEASURE_NEAR_MS if self.sessions.near_cap() else MEASURE_CLOSED_MS
-        if snap.contactor_closed and self._measure_at > now + soonest:
-            self._measure_at = now + soonest
-            self.publisher.telemetry_at = min(self.publisher.telemetry_at, self._measure_at)
+        self._rounds.hurry(snap, now)
 
     def take_settings(self) -> None:
         """Hand changed settings to the parts that keep them."""
@@ -337,7 +271,7 @@ class Charger:
         elif message == "state":
             self.publisher.state_at = 0
         elif message == "telemetry":
-            self.publisher.telemetry_at = self._measure_at = 0
+            self._rounds.now()
         else:
             self.events.rewind()
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .leases import Leases
     from .measuring import Measuring
     from .seam import Hardware, Snapshot
-    from .session import Sessions
+    from .sessions import Sessions
     from .settings import Settings
 
 RAISE_EVERY_MS = 5000

@@ -26,6 +26,9 @@ RESEND_AFTER_MS = 30_000
 RETRY_MS = 500
 """Wait after the link's queue was full."""
 
+FLASH_RETRY_MS = 60_000
+"""Wait before a flash that has refused is trusted again."""
+
 _BATCH = 8
 _IMPORTANCE = {EVENT_SESSION_STARTED: START, EVENT_SESSION_ENDED: END}
 
@@ -58,7 +61,7 @@ class Events:
         try:
             written = self._journal.append(event, _IMPORTANCE.get(kind, LOW))
         except OSError:
-            # A part of it may be on flash: the number is used up. The ledger learns of the gap by oldest_seq.
+            # It may be on flash, unreadable for now: its number is used up. oldest_seq tells the ledger of the gap.
             self.last_seq += 1
             self.refused += 1
             self.flash_refused_at = now
@@ -69,6 +72,15 @@ class Events:
         else:
             self.refused += 1
         return written
+
+    def flash_refuses(self, now: int) -> bool:
+        """Whether the flash has refused an event so lately that it is not trusted yet."""
+        return self.flash_refused_at is not None and now - self.flash_refused_at < FLASH_RETRY_MS
+
+    def flash_retry_ms(self, now: int) -> int | None:
+        """Ticks at which a flash that refuses is trusted again."""
+        refused_at = self.flash_refused_at
+        return None if refused_at is None or not self.flash_refuses(now) else refused_at + FLASH_RETRY_MS
 
     def pump(self, now: int) -> None:
         """Publish what may be published."""
@@ -81,7 +93,12 @@ class Events:
             if not self._ready:
                 if not journal.has_unread:
                     return
-                self._ready = journal.unread(_BATCH)
+                try:
+                    self._ready = journal.unread(_BATCH)
+                except OSError:
+                    # What is on flash stays there until it can be read.
+                    self.next_ms = now + RETRY_MS
+                    return
                 if not self._ready:
                     return
             if not self._publish(self._ready[0], now):

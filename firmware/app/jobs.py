@@ -3,7 +3,7 @@
 A job is a function that is called at every tick: ``job(now)`` returns None while it is under way, else the answer.
 """
 
-from .contract import CODE_HARDWARE, CODE_OK, FAULT_LOCK_FAILED, STAGE_DONE, STAGE_FAILED
+from .contract import CODE_HARDWARE, CODE_OK, FAULT_LOCK_FAILED, STAGE_ACCEPTED, STAGE_DONE, STAGE_FAILED
 from .records import keep, kept
 
 TYPE_CHECKING = False
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .charger import Charger
+    from .commands import Commands
     from .seam import Storage
 
     Answer = tuple[str, str, str]
@@ -22,6 +23,28 @@ GOODBYE_MS = 300
 """Time for the reply to leave before a restart."""
 OPEN_WITHIN_MS = 15_000
 """Longest wait for a contactor to open before an unlock fails."""
+
+
+class Jobs:
+    """Commands that are under way."""
+
+    def __init__(self, commands: "Commands") -> None:
+        self._commands = commands
+        self.waiting: list[tuple[str, str, Job]] = []
+        """Id, op, and what is asked whether it is done."""
+
+    def begin(self, command: "dict[str, Any]", job: "Job") -> "Answer":
+        """Take a command that takes longer; return its first answer."""
+        self.waiting.append((command["id"], command["op"], job))
+        return (STAGE_ACCEPTED, CODE_OK, "")
+
+    def run(self, now: int) -> None:
+        """Ask each, and give the answer of those that are done."""
+        for waiting in list(self.waiting):
+            answer = waiting[2](now)
+            if answer is not None:
+                self.waiting.remove(waiting)
+                self._commands.answer((waiting[0], waiting[1]), answer, now)
 
 
 def unlocking(charger: "Charger", now: int) -> "Job":
@@ -62,10 +85,10 @@ def restarting(charger: "Charger", command: "dict[str, Any]", now: int) -> "Job"
 
 def commanded_restart(storage: "Storage") -> tuple[str, str, str] | None:
     """Return kind, command id and source of the reset that caused this boot, once; None if none did."""
-    found = kept(storage, RESTART_FILE, None)
-    if found is None:
-        return None
     try:
+        found = kept(storage, RESTART_FILE, None)
+        if found is None:
+            return None
         storage.remove(RESTART_FILE)
     except OSError:
         return None

@@ -81,6 +81,7 @@ class Journal:
         self._bytes = segment_bytes
         self._segments: list[Segment] = []
         self._acked: dict[str, int] = {}
+        self._recovered = False
         self._cursor: Segment | None = None
         self._offset = 0
         self.has_unread = False
@@ -93,7 +94,10 @@ class Journal:
         """The ``session_started`` event without an end, if there is one."""
 
     def recover(self) -> None:
-        """Read what there is. Torn and damaged records are skipped. Called once, at boot; raises :class:`OSError`."""
+        """Read what there is, once, at boot. Torn and damaged records are skipped.
+
+        Raises :class:`OSError` when the flash cannot be read; nothing is journalled then, lest it overwrite something.
+        """
         found = []
         for slot in range(self._count):
             data = self._storage.read("journal-%d" % slot)
@@ -105,6 +109,7 @@ class Journal:
             segment = Segment(slot, max(generation, 0), size)
             self._index(segment, self._storage.read(segment.name) or b"")
             self._segments.append(segment)
+        self._recovered = True
         self.rewind()
 
     def _index(self, segment: Segment, data: bytes) -> None:
@@ -136,7 +141,7 @@ class Journal:
 
     def room(self, importance: int) -> bool:
         """Whether an event of this importance may be journalled now."""
-        return self._count - len(self._segments) >= _FREE_NEEDED[importance]
+        return self._recovered and self._count - len(self._segments) >= _FREE_NEEDED[importance]
 
     def append(self, event: "Event", importance: int) -> bool:
         """Put an event on flash. False when there is no room for one of this importance.
@@ -153,13 +158,21 @@ class Journal:
             return False
         try:
             self._storage.append(segment.name, line)
+            segment.size += len(line)
         except OSError:
-            segment.size = self._bytes
-            raise
-        segment.size += len(line)
+            if not self._is_written(segment, line):
+                raise
         self._note(segment, event)
         self.has_unread = True
         return True
+
+    def _is_written(self, segment: Segment, line: bytes) -> bool:
+        """After an append that has failed: whether the record is on flash all the same."""
+        # If that cannot be found out either, nothing more goes into this segment.
+        segment.size = self._bytes
+        data = self._storage.read(segment.name) or b""
+        segment.size = len(data)
+        return data.endswith(line)
 
     def _begin(self) -> "Segment | None":
         """Begin a new segment; None if none is free. Raises :class:`OSError`."""

@@ -40,7 +40,7 @@ class Leases:
         self._fallback_a = 0.0
 
     def load(self) -> None:
-        """Read which sources held a lease before the reboot. An unreadable list counts as an empty one."""
+        """Read which sources held a lease before the reboot. Raises :class:`OSError`."""
         self._remembered = kept(self._storage, FILE, [])
 
     def configure(self, required: tuple[str, ...], fallback_a: float) -> None:

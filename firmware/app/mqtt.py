@@ -12,28 +12,9 @@ from .text import random_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Any
 
-    from .seam import RandomBytes
-
-    class Owner(Protocol):
-        """Who uses the client."""
-
-        def will(self) -> packets.Will:
-            """What the broker shall say when we are lost."""
-
-        def subscriptions(self) -> list[tuple[str, int]]:
-            """Topics to subscribe to, with their QoS."""
-
-        def on_connected(self) -> None:
-            """Connected and subscribed."""
-
-        def on_disconnected(self) -> None:
-            """Not connected any more."""
-
-        def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
-            """A message. One that is too long comes cut, one byte longer than the longest."""
-
+    from .seam import Owner, RandomBytes
 
 MAX_TOPIC = 256
 _SKIP = 512
@@ -70,6 +51,7 @@ class MqttClient:
         """Upper end of the first wait before a reconnection, and of the longest."""
         self.max_unconfirmed = 64
         self.max_queued_bytes = 32_768
+        """Bound of what waits to be sent, and of what waits to be confirmed."""
         self.owner: Owner
         self.connected = False
         self.last_error = ""
@@ -96,6 +78,8 @@ class MqttClient:
             return False
         if qos:
             if len(self._unconfirmed) >= self.max_unconfirmed:
+                return False
+            if sum([len(packet) for _, packet in self._unconfirmed]) + len(data) > self.max_queued_bytes:
                 return False
             number = self._next_number()
             packet = packets.publish(topic, data, qos, retain, number)

@@ -18,7 +18,6 @@ from .contract import (
     CODE_UNKNOWN_RESERVATION,
     EVENT_SECURITY,
     FAULT_JOURNAL_FULL,
-    STAGE_ACCEPTED,
     STAGE_DONE,
     STAGE_REJECTED,
     STOP_DE_AUTHORIZED,
@@ -151,18 +150,14 @@ class Operations:
         if not charger.hardware.has_lock:
             return rejected(CODE_NOT_SUPPORTED, "this charger has no connector lock")
         charger.sessions.end(STOP_UNLOCK_COMMAND, "unlocked by %s" % command["source"], now)
-        return self._begin(command, unlocking(charger, now))
+        return charger.jobs.begin(command, unlocking(charger, now))
 
     def _reset(self, command: "Command", now: int) -> "Answer":
         charger = self._charger
         if command["kind"] == "soft":
             charger.sessions.awaited = None
             charger.sessions.end(STOP_SOFT_RESET, "reset by %s" % command["source"], now)
-        return self._begin(command, restarting(charger, command, now))
-
-    def _begin(self, command: "Command", job: "Any") -> "Answer":
-        self._charger.jobs.append((command["id"], command["op"], job))
-        return (STAGE_ACCEPTED, CODE_OK, "")
+        return charger.jobs.begin(command, restarting(charger, command, now))
 
     def _set_availability(self, command: "Command", now: int) -> "Answer":
         charger = self._charger
@@ -214,13 +209,13 @@ class Operations:
         start = getattr(self._charger.hardware, "update_firmware", None)
         if start is None:
             return rejected(CODE_NOT_SUPPORTED, "this hardware cannot replace its firmware over the bus")
-        return self._begin(command, polled(start(command)))
+        return self._charger.jobs.begin(command, polled(start(command)))
 
     def _get_log(self, command: "Command", now: int) -> "Answer":
         start = getattr(self._charger.hardware, "get_log", None)
         if start is None:
             return rejected(CODE_NOT_SUPPORTED, "this hardware keeps no log that could be sent")
-        return self._begin(command, polled(start(command)))
+        return self._charger.jobs.begin(command, polled(start(command)))
 
     def _identify(self, command: "Command", now: int) -> "Answer":
         self._charger.hardware.indicate("identify", str(command["duration_s"]))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .measuring import Measuring
     from .messages import Messages
     from .seam import Clock, Link, Snapshot
-    from .session import Sessions
+    from .sessions import Sessions
     from .settings import Settings
 
 STATE_EVERY_MS = 10_000

@@ -35,10 +35,7 @@ def keep(storage: "Storage", name: str, value: object) -> None:
 
 
 def kept(storage: "Storage", name: str, default: "Any") -> "Any":
-    """Return what :func:`keep` has kept, or ``default`` if there is no file or it cannot be read."""
-    try:
-        data = storage.read(name)
-    except OSError:
-        return default
+    """Return what :func:`keep` has kept, or ``default`` if there is no file or it is damaged. Raises OSError."""
+    data = storage.read(name)
     body = None if data is None else checked(data)
     return default if body is None else json.loads(body)

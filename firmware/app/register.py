@@ -19,12 +19,12 @@ _SLACK_WH = 100
 
 
 class Register:
-    """Turns the meter's register into the charger's."""
+    """Turns the meter's register into the charger's. It must be loaded before it takes anything."""
 
     def __init__(self, storage: "Storage", max_power_w: float) -> None:
         self._storage = storage
         self._max_wh_per_ms = 1.5 * max_power_w / 3_600_000
-        self._offset = 0
+        self._offset: int | None = None
         self._doubts = 0
         self._doubted = 0
         self._at = 0
@@ -36,7 +36,10 @@ class Register:
         """Set when another meter was found: what happened, in words, until somebody takes it."""
 
     def load(self, floor_wh: int) -> None:
-        """Read the offset; ``floor_wh`` is the highest register in the journal."""
+        """Read the offset; ``floor_wh`` is the highest register in the journal.
+
+        Raises :class:`OSError` when the flash cannot be read; the register then stays unknown.
+        """
         self.floor_wh = floor_wh
         # A lost offset shows itself as a reading below the floor, and is found again.
         self._offset, floor = kept(self._storage, FILE, (0, 0))
@@ -44,6 +47,8 @@ class Register:
 
     def take(self, meter_wh: int, now: int) -> None:
         """Take a reading of the meter."""
+        if self._offset is None:
+            return
         energy_wh = meter_wh + self._offset
         last = self.energy_wh
         if last is None:

@@ -46,6 +46,25 @@ class Link(Protocol):
         """Queue a publication. False when it could not be taken (queue full, not connected): try again later."""
 
 
+class Owner(Protocol):
+    """Who uses the MQTT client."""
+
+    def will(self) -> tuple[str, str, int, bool]:
+        """What the broker shall say when we are lost."""
+
+    def subscriptions(self) -> list[tuple[str, int]]:
+        """Topics to subscribe to, with their QoS."""
+
+    def on_connected(self) -> None:
+        """Connected and subscribed."""
+
+    def on_disconnected(self) -> None:
+        """Not connected any more."""
+
+    def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
+        """A message. One that is too long comes cut, one byte longer than the longest."""
+
+
 class Storage(Protocol):
     """A few small files on flash. Every method raises :class:`OSError` when the flash is full or broken."""
 

@@ -22,7 +22,7 @@ class Service:
         """``reservation_id``, ``id_token``, ``parent_id_token`` and ``expires_ts`` of the ``reserve`` command."""
 
     def load(self) -> None:
-        """Read what was kept. An unreadable file means: in service, reserved for nobody."""
+        """Read what was kept. A damaged file means: in service, reserved for nobody. Raises :class:`OSError`."""
         self.available, self.reservation = kept(self._storage, FILE, (True, None))
 
     def _keep(self, available: bool, reservation: "dict[str, Any] | None") -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .limits import Limit
     from .seam import Snapshot
     from .service import Service
-    from .session import Sessions
+    from .sessions import Sessions
 
 _TRUE = ("false", "true")
 

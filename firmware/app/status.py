@@ -15,7 +15,10 @@ from .contract import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .faults import Faults
     from .seam import Snapshot
+    from .service import Service
+    from .sessions import Sessions
 
 CLOSES_WITHIN_MS = 6000
 """3 s is what IEC 61851-1 allows (sequence 4); a re-close delay of 5 s may come before."""
@@ -54,8 +57,8 @@ def session_status(fault: bool, offered: bool, cp_state: str, contactor_closed: 
     return STATUS_CHARGING if contactor_closed else STATUS_SUSPENDED_EVSE
 
 
-class SessionStatus:
-    """The status during a session, without the moment in which the contactor is on its way.
+class Statuses:
+    """The status now, without the moment in which the contactor is on its way.
 
     A car that asks is answered within :data:`CLOSES_WITHIN_MS`; until then it is still what it was before.
     """
@@ -66,10 +69,27 @@ class SessionStatus:
         self.next_ms: int | None = None
         """Ticks at which the status changes by itself."""
 
-    def of(self, fault: bool, offered: bool, snap: "Snapshot", now: int) -> str:
-        """Return the status now."""
-        status = session_status(fault, offered, snap.cp_state, snap.contactor_closed)
+    def of(
+        self, sessions: "Sessions", faults: "Faults", service: "Service", offered: bool, snap: "Snapshot", now: int
+    ) -> str:
+        """Return the status now; ``offered``: the pilot was told to offer current."""
         self.next_ms = None
+        session = sessions.session
+        if session is None:
+            return idle_status(
+                faults.forbid_start is not None,
+                service.available,
+                service.reservation is not None,
+                sessions.awaited is not None,
+                sessions.plugged,
+                sessions.finished,
+            )
+        if session.ending is not None:
+            return STATUS_FINISHING
+        return self._of_session(faults.forbid_energy is not None, offered, snap, now)
+
+    def _of_session(self, fault: bool, offered: bool, snap: "Snapshot", now: int) -> str:
+        status = session_status(fault, offered, snap.cp_state, snap.contactor_closed)
         if offered and not fault and snap.cp_state == CP_C and not snap.contactor_closed:
             if self._asking_since is None:
                 self._asking_since = now

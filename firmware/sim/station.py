@@ -156,7 +156,15 @@ class Station:
         return self.charger.app
 
     def _bring_to_now(self) -> None:
-        self.charger.advance(self._options.world.now_ms())
+        """Make up for the time since the last step, everything at its own instant.
+
+        At high speed a short pause of this process is seconds of the world; the app must tick in between, or the
+        interlock would take it for hung.
+        """
+        now_ms = self._options.world.now_ms()
+        while (due_ms := self.charger.next_ms()) <= now_ms:
+            self.charger.run(due_ms)
+        self.charger.advance(now_ms)
 
     def _step_soon(self) -> None:
         self._due_at_once = True
@@ -209,9 +217,11 @@ class Station:
         while not self._stopping and self.charger.restart_wanted is None:
             if network.done():
                 network.result()
-            now_ms = world.now_ms()
-            force, self._due_at_once = self._due_at_once, False
-            self.charger.run(now_ms, force)
+            self._bring_to_now()
+            now_ms = self.charger.clock.now_ms
+            if self._due_at_once:
+                self._due_at_once = False
+                self.charger.run(now_ms, force=True)
             if self.driver is not None and self.driver.next_ms() <= now_ms:
                 self.driver.run(now_ms)
                 self.charger.run(now_ms, force=True)

@@ -229,12 +229,32 @@ async def test_a_car_at_a_free_charger_is_authorised_once_per_plug_in(tmp_path: 
         await access.hear(CHARGER_STATE, [state(1601), charging(1700)], charger="c1")
         assert commands(access) == []
     async with hosted(url, **settings) as access:
+        await access.hear(CHARGER_STATE, [state(1000), state(1601)], charger="c1")
+        assert commands(access) == [], "redelivered after a restart"
         await access.hear(CHARGER_STATE, [charging(9000)], retained=True, charger="c1")
         gone = [state(10_000, ChargerStatus.FINISHING), state(11_000, ChargerStatus.AVAILABLE, cp_state=CpState.A)]
         await access.hear(CHARGER_STATE, gone, charger="c1")
         assert commands(access) == []
         await access.hear(CHARGER_STATE, [state(12_000)], charger="c1")
         assert [command.id for _, command in commands(access)] == [f"free-{BOOT}-12000"]
+
+
+async def test_the_same_news_of_a_car_repeats_the_same_command() -> None:
+    async with hosted(policies=["free"]) as access:
+        await access.hear(CHARGER_STATE, [state(1000)], charger="c1")
+        sent = commands(access)
+        await access.clock.advance(3)
+        await access.hear(CHARGER_STATE, [state(1000)], charger="c1")
+        assert commands(access) == sent, "with the same deadline too"
+
+
+async def test_a_car_of_which_the_news_is_old_is_not_authorised() -> None:
+    async with hosted(policies=["free"]) as access:
+        await access.hear(CHARGER_STATE, [state(1000, ts=T0 - 30_001)], charger="c1")
+        await access.hear(CHARGER_STATE, [state(1000, ts=T0 - 3_600_000)], retained=True, charger="c2")
+        assert commands(access) == []
+        await access.hear(CHARGER_STATE, [state(1000, ts=None)], charger="c3")
+        assert [charger for charger, _ in commands(access)] == ["c3"], "its clock is unset"
 
 
 async def test_killed_before_the_free_authorisation_left(tmp_path: Path) -> None:
@@ -301,6 +321,18 @@ async def test_the_backend_is_asked_and_its_answer_counts() -> None:
         request = await asked(access, 3)
         await access.hear(ACCESS_REPLY, [said(Verdict.UNKNOWN, request)], agent="ocpp_bridge")
         assert "not known here" in commands(access)[0][1].reason
+
+
+async def test_what_another_agent_has_decided_is_not_asked_again() -> None:
+    async with hosted(policies=["backend"]) as access:
+        presented_ts = access.clock.now_ms()
+        request = await asked(access)
+        await access.hear(ACCESS_REPLY, [said(Verdict.ACCEPTED, request)], agent="ocpp_bridge")
+        sent = commands(access)
+        await access.clock.advance(2)
+        await access.hear(CHARGER_EVENT, [card(1, STRANGER, ts=presented_ts)], charger="c1")
+        assert access.bus.take(ACCESS_REQUEST) == []
+        assert commands(access) == sent
 
 
 async def test_a_backend_that_does_not_answer_is_not_waited_for() -> None:

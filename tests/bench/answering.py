@@ -21,7 +21,7 @@ from pathlib import Path
 import aiomqtt
 import paho.mqtt.client as paho
 
-from agents.cli.link import Link, connected
+from agents.cli.link import NO_DELAY, Link, connected
 from agents.cli.picture import SitePicture
 from agents.cli.target import Target
 from bus_schema import topics
@@ -34,11 +34,13 @@ TARGET_MS = 20.0
 SITE = "bench"
 PING, PONG = "bench/ping", "bench/pong"
 ECHO = f"""
+import socket
 import sys
 import paho.mqtt.client as paho
 client = paho.Client(paho.CallbackAPIVersion.VERSION2)
 client.on_message = lambda c, _d, m: c.publish({PONG!r}, m.payload, 1)
 client.on_connect = lambda c, *_: c.subscribe({PING!r}, 1)
+client.on_socket_open = lambda _c, _d, s: s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 client.on_subscribe = lambda *_: print("ready", flush=True)
 client.connect(sys.argv[1], int(sys.argv[2]))
 client.loop_forever()
@@ -114,7 +116,7 @@ class Pinger:
 
 @asynccontextmanager
 async def pinger(broker: RunningBroker) -> AsyncIterator[Pinger]:
-    async with aiomqtt.Client(broker.host, broker.port) as client:
+    async with aiomqtt.Client(broker.host, broker.port, socket_options=[NO_DELAY]) as client:
         await client.subscribe(PONG, qos=1)
         yield Pinger(client)
 

@@ -42,6 +42,9 @@ CHARGERS = 50
 IN_FLIGHT = 1_000
 PUBLISHERS = 10
 
+PRODUCTION_CONF = "autosave_on_changes false\nautosave_interval 1800\n"
+"""Undoes what only the tests that kill brokers want: writing the broker's whole memory to disk at every change."""
+
 Line = tuple[str, bytes]
 """Topic and payload."""
 
@@ -139,7 +142,7 @@ async def over_mosquitto(folder: Path, lines: list[Line]) -> tuple[float, float]
     by_topic: dict[str, list[bytes]] = {}
     for topic, payload in lines:
         by_topic.setdefault(topic, []).append(payload)
-    broker = start_broker("installed", folder)
+    broker = start_broker("installed", folder, extra_conf=PRODUCTION_CONF)
     site = folder / "site.toml"
     site.write_text(f'site = "{SITE}"\n[broker]\nport = {broker.port}\n[log]\nlevel = "warning"\n')
     ledger = subprocess.Popen([sys.executable, "-c", LEDGER, str(site)])

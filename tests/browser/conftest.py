@@ -82,8 +82,9 @@ class ConsoleProcess:
             self._process.wait(10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def chromium() -> Iterator[Browser]:
+    """A browser for one test: while Playwright runs, its event loop would stand in the way of asynchronous tests."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         missing("Chromium")

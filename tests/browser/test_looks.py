@@ -77,7 +77,7 @@ def overflow(page: Page) -> int:
 @pytest.mark.parametrize("name", WINDOWS)
 def test_picture(name: str, console: ConsoleProcess, stage: Stage, windows: Windows, artefacts: Path) -> None:
     a_busy_morning(stage)
-    page = windows.open(console.url, **WINDOWS[name])
+    page = windows.open(console.url, reduced_motion="reduce", **WINDOWS[name])
     expect(page.locator(".card")).to_have_count(10)
     for charger, amperes in (("c1", 15.6), ("c2", 8.8)):
         stage.measured(charger, amperes)

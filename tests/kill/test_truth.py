@@ -93,5 +93,5 @@ def test_a_car_that_counted_otherwise_than_the_meter() -> None:
 
 def test_what_the_ledger_itself_complains_about() -> None:
     found = ledger()
-    found.conflicts, found.lost = 1, 2
-    assert len(disagreements(VISITS, found)) == 2
+    found.conflicts, found.lost, found.meters_replaced = 1, 2, 3
+    assert len(disagreements(VISITS, found)) == 3

@@ -65,6 +65,9 @@ class Ledger:
     events: list[LedgerEvent] = field(default_factory=list)
     conflicts: int = 0
     lost: int = 0
+    meters_replaced: int = 0
+    """How often a charger has found its meter behind its own register: it went on, but energy was counted that the
+    physical side does not know of."""
 
 
 def read_visits(folder: Path) -> list[Visit]:
@@ -101,10 +104,15 @@ def read_ledger(path: Path) -> Ledger:
             "SELECT charger, boot_id, seq, type, session_id, energy_wh, received_ms FROM ledger_event ORDER BY 1, 2, 3"
         ).fetchall()
         (conflicts,) = db.execute("SELECT count(*) FROM ledger_conflict").fetchone()
+        (replaced,) = db.execute(
+            "SELECT count(*) FROM ledger_event WHERE json_extract(body, '$.kind') = 'MeterReplaced'"
+        ).fetchone()
         (lost,) = db.execute("SELECT count(*) FROM ledger_lost").fetchone()
     finally:
         db.close()
-    return Ledger([LedgerSession(*row) for row in sessions], [LedgerEvent(*row) for row in events], conflicts, lost)
+    return Ledger(
+        [LedgerSession(*row) for row in sessions], [LedgerEvent(*row) for row in events], conflicts, lost, replaced
+    )
 
 
 def disagreements(visits: Iterable[Visit], ledger: Ledger, heard: Iterable[EventKey] = ()) -> list[str]:
@@ -140,7 +148,7 @@ def _event_trouble(ledger: Ledger, heard: set[EventKey]) -> list[str]:
 
 
 def _register_trouble(ledger: Ledger) -> list[str]:
-    trouble = []
+    trouble = [f"{ledger.meters_replaced} times a meter was behind its charger"] if ledger.meters_replaced else []
     last: dict[tuple[str, str], LedgerEvent] = {}
     for event in ledger.events:
         before = last.get((event.charger, event.boot_id))

@@ -75,7 +75,8 @@ async def test_without_a_clock_the_arrival_counts_and_a_clock_ahead_is_not_belie
     unset = await begin(ledger_store, 1, ts=None)
     ahead = await begin(ledger_store, 2, ts=4_102_444_800_000)
     known = await begin(ledger_store, 3)
-    assert await walk(ledger_store) == [ahead, unset, known]
+    later = await begin(ledger_store, 4, ts=None)
+    assert await walk(ledger_store) == [later, ahead, unset, known]
 
 
 async def test_same_moment_pages_by_row(ledger_store: Store) -> None:

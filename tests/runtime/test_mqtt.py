@@ -162,6 +162,25 @@ async def test_acknowledgements_keep_the_order_of_reception(broker: RunningBroke
         assert connection.transport.unacknowledged == 0
 
 
+@pytest.mark.broker
+async def test_unacknowledged_messages_are_bounded_by_the_brokers_window(
+    broker: RunningBroker, other: aiomqtt.Client
+) -> None:
+    """The only bound of QoS 1, which is never dropped: what an agent does not acknowledge stays at the broker."""
+    async with Connection(broker) as connection:
+        served = connection.served
+        await connection.up()
+        for _ in range(25):
+            await asyncio.gather(*(other.publish("test/a", "x", qos=1) for _ in range(100)))
+        await eventually(lambda: len(served.delivered) >= 1000)
+        await other.publish("test/a", "x", qos=1)
+        assert len(served.delivered) == 1000
+        served.acknowledge = True
+        for raw in served.delivered[:]:
+            raw.acknowledge()
+        await eventually(lambda: len(served.delivered) == 2501, 20)
+
+
 @given(st.permutations(range(8)))
 def test_window_sends_in_order_each_once(order: list[int]) -> None:
     sent: list[int] = []
@@ -200,10 +219,10 @@ async def test_handler_may_publish_as_soon_as_it_has_a_message(broker: RunningBr
         await connection.up()
     await other.publish("test/a", "1", qos=1)
     async with Connection(broker) as connection:
-        served, published = connection.served, []
+        served, published, ready = connection.served, [], []
 
         def deliver(raw: RawMessage) -> None:
-            assert connection.transport._client is not None, "a handler that starts now finds no connection"
+            ready.append(connection.transport._client is not None)
             if not published:
                 published.append(asyncio.ensure_future(connection.transport.publish("answer", b"2", 1, False)))
             raw.acknowledge()
@@ -211,6 +230,7 @@ async def test_handler_may_publish_as_soon_as_it_has_a_message(broker: RunningBr
         served.deliver = deliver  # type: ignore[method-assign]
         await eventually(lambda: published)
         await asyncio.wait_for(published[0], 10)
+        assert all(ready), "a handler that started at once would have found no connection"
 
 
 @pytest.mark.broker

@@ -91,7 +91,7 @@ const TEMPLATE = `
         <div class="figures" v-if="busy(card)">
           <p class="power" :class="{ unknown: card.power_w === null }">{{ power(card) }}</p>
           <p class="session" v-if="card.session">
-            <b>{{ kilowattHours(card.session.energy_wh) }}</b>
+            <b>{{ energy(card.session.energy_wh) }}</b>
             <span>{{ since(card.session.started_ts) }}</span>
           </p>
         </div>
@@ -211,8 +211,8 @@ export default {
     kilowatts(watts) {
       return watts === null || watts === undefined ? "unknown" : (watts / 1000).toFixed(1) + " kW";
     },
-    kilowattHours(wh) {
-      return (wh / 1000).toFixed(2) + " kWh";
+    energy(wh) {
+      return wh < 1000 ? wh + " Wh" : (wh / 1000).toFixed(2) + " kWh";
     },
     round(amperes) {
       return Number.isInteger(amperes) ? String(amperes) : amperes.toFixed(1);

@@ -47,12 +47,17 @@ class MemoryStorage:
         self.files: dict[str, bytes] = {}
         self.left: int | None = None
         self.full = False
+        self.refuse_after: int | None = None
+        """The next append writes so many bytes and then raises."""
+        self.unreadable = False
         self.writes = 0
 
     def cut(self, after_bytes: int) -> None:
         self.left = after_bytes
 
     def read(self, name: str) -> bytes | None:
+        if self.unreadable:
+            raise OSError(5, "input/output error")
         return self.files.get(name)
 
     def write(self, name: str, data: bytes) -> None:
@@ -61,6 +66,10 @@ class MemoryStorage:
 
     def append(self, name: str, data: bytes) -> None:
         self._spend(len(data), name, data)
+        if self.refuse_after is not None:
+            data, self.refuse_after = data[: self.refuse_after], None
+            self.files[name] = self.files.get(name, b"") + data
+            raise OSError(5, "input/output error")
         self.files[name] = self.files.get(name, b"") + data
 
     def remove(self, name: str) -> None:

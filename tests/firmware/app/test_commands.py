@@ -282,7 +282,7 @@ def test_every_byte_string_is_answered_or_counted(payload: bytes) -> None:
     assert len(BENCH.of("command_reply")) >= before + 1
     BENCH.hardware.restarted.clear()
     BENCH.charger._halted = False
-    BENCH.charger.jobs.clear()
+    BENCH.charger.jobs.waiting.clear()
     BENCH.link.sent.clear()
     BENCH._acked = 0
     BENCH.clock.now += 1

@@ -109,7 +109,7 @@ def test_a_power_loss_at_any_byte_loses_nothing_that_was_journalled(steps: list[
                 seq += 1
                 kept[boot, seq] = True
             elif action == "ack" and journal.acknowledge(boot, number % (seq + 1)):
-                acked[boot] = number % (seq + 1)
+                acked[boot] = max(acked.get(boot, 0), number % (seq + 1))
             elif action == "boot":
                 boots += 1
                 journal, boot = next_boot()
@@ -294,6 +294,63 @@ def test_a_start_that_cannot_be_journalled_does_not_begin() -> None:
     bench.run(1)
     assert not bench.pilot.permitted and not bench.pilot.closed
     assert "session" not in bench.state()
+
+
+@pytest.mark.parametrize("written", [0, 1, 40, 10_000])
+def test_an_append_that_fails_half_way_is_looked_at(written: int) -> None:
+    bench = Bench()
+    bench.cp("C")
+    bench.storage.refuse_after = written
+    bench.authorize()
+    assert bench.pilot.permitted == (written == 10_000), "begun only if it is on flash"
+    bench.run(70)
+    bench.authorize()
+    bench.run(60)
+    bench.cp("A")
+    bench.run(120)
+    started = [event["session_id"] for event in bench.events("session_started")]
+    ended = [event["session_id"] for event in bench.events("session_ended")]
+    assert len(started) == 1 and started == ended
+    assert bench.events("session_ended")[0]["energy_wh"] == int(bench.meter.wh)
+    assert bench.charger.journal.pending == 0
+
+
+def test_the_number_of_an_event_that_may_be_on_flash_is_not_used_again() -> None:
+    bench = Bench()
+    storage = bench.storage
+    bench.card("04A1")
+    storage.refuse_after = 10_000
+    storage.unreadable = True
+    bench.run(3)
+    bench.card("04B2")
+    storage.unreadable = False
+    bench.run(70)
+    bench.card("04C3")
+    bench.boot()
+    bench.run(120)
+    events = bench.events()
+    assert [event["id_token"]["value"] for event in bench.events("card_presented")] == ["04A1", "04B2", "04C3"]
+    assert len({(event["boot_id"], event["seq"]) for event in events}) == len(events)
+    assert bench.charger.journal.pending == 0
+
+
+def test_a_flash_that_cannot_be_read_at_boot_begins_nothing_and_overwrites_nothing() -> None:
+    bench = Bench()
+    bench.charge()
+    bench.run(60)
+    before = dict(bench.storage.files)
+    bench.storage.unreadable = True
+    bench.boot()
+    assert (bench.status(), bench.state()["faults"][0]["detail"]) == ("Faulted", "the flash cannot be read")
+    assert bench.authorize()["code"] == "faulted"
+    bench.card("04FF")
+    bench.run(100)
+    assert bench.storage.files == before
+    assert bench.state()["energy_wh"] is None
+    bench.storage.unreadable = False
+    bench.boot()
+    assert bench.status() == "Preparing"
+    assert len(bench.events("session_ended")) == 1
 
 
 # --- sending ----------------------------------------------------------------------------------------------------------

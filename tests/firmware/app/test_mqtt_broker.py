@@ -1,14 +1,18 @@
 """The MQTT client against a real broker."""
 
 import asyncio
+import shutil
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from firmware.app.mqtt import MqttClient
 from tests.brokers import RunningBroker
+from tests.missing import missing
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.broker
@@ -160,3 +164,34 @@ async def test_a_silent_broker_is_given_up() -> None:
     finally:
         task.cancel()
         server.close()
+
+
+async def test_over_tls(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        missing("openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    making = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    command = ["openssl", *making.split(), "-keyout", str(key), "-out", str(certificate)]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    assert await process.wait() == 0
+    received = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes((0x20, 2, 0, 0)) + bytes((0x90, 3, 0, 1, 1)))
+        while data := await reader.read(100):
+            received.extend(data)
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(serve, "localhost", 0, ssl=context)
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    client = MqttClient("localhost", server.sockets[0].getsockname()[1], "c", Random(1).randbytes, ssl=trusted)
+    client.owner = Owner("c", [("t", 1)])
+    task = asyncio.create_task(client.run())
+    await eventually(lambda: client.connected, what=client.last_error)
+    client.publish("t", "secret", 0, False)
+    await eventually(lambda: b"secret" in received)
+    client.stop()
+    await asyncio.wait_for(task, 5)
+    server.close()

@@ -196,3 +196,16 @@ def test_a_word_that_the_contract_lacks_does_not_reach_the_bus() -> None:
     bench.pilot.changed()
     bench.tick()
     assert bench.state()["faults"] == []
+
+
+def test_what_may_be_tried_again_is_tried_by_the_next_car() -> None:
+    bench = Bench()
+    bench.charge()
+    bench.pilot.faults = ["residual_current"]
+    bench.pilot.changed()
+    bench.run(600)
+    assert bench.status() == "Faulted", "never by itself while the car is there"
+    bench.cp("A")
+    assert bench.status() == "Available"
+    assert [event["fault"] for event in bench.events("fault_cleared")] == ["residual_current"]
+    bench.charge()

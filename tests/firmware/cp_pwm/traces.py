@@ -19,7 +19,8 @@ LOW_MV = (-12_000, -12_000, -12_000, -9_999, -10_000, -10_001, 0, 9_000, -6_000)
 PROXIMITY_OHM = (220, 220, 100, 680, 1_500, NO_PLUG_OHM, 0, 74, 75, 149, 150, 329, 330, 999, 1_000, 2_200, 2_201)
 OFFER_MA = (16_000, 32_000, 5_999, 6_000, 0, 51_500, 51_000, 52_500, 80_000, 99_000, 13_000)
 STEPS_MS = (1, 1, 2, 5, 10, 24, 25, 26, 49, 50, 51, 99, 100, 101, 249, 250, 251, 499, 500, 501, 1_000, 1_250, 1_500)
-LONG_STEPS_MS = (2_000, 2_001, 4_999, 5_000, 5_001, 6_000, 29_999, 30_000, 30_001)
+MIDDLE_STEPS_MS = (2_000, 2_001, 4_999, 5_000, 5_001, 6_000)
+LONG_STEPS_MS = (29_999, 30_000, 30_001)
 
 Change = tuple[str, object]
 
@@ -66,7 +67,7 @@ STEP = st.builds(
     st.tuples(st.sampled_from((ALIVE, ALIVE, ALIVE, ())), st.lists(CHANGE, max_size=2).map(tuple)).map(
         lambda parts: parts[0] + parts[1]
     ),
-    st.one_of(st.sampled_from(STEPS_MS), st.sampled_from(STEPS_MS), st.sampled_from(LONG_STEPS_MS)),
+    st.sampled_from(3 * STEPS_MS + 2 * MIDDLE_STEPS_MS + LONG_STEPS_MS),
 )
 BOARDS = st.builds(
     Board,
@@ -174,7 +175,7 @@ def random_trace(random: Random, steps: int) -> list[Step]:
                     ("good", True),
                 )[kind]
             )
-        trace.append(Step(tuple(changes), random.choice(STEPS_MS + STEPS_MS + LONG_STEPS_MS)))
+        trace.append(Step(tuple(changes), random.choice(4 * STEPS_MS + 2 * MIDDLE_STEPS_MS + LONG_STEPS_MS[1:2])))
         if random.random() < 0.1:
             trace.extend(noise(random, random.randrange(20, 300)))
     return trace

@@ -1,0 +1,20 @@
+"""The list of invariants names tests that exist, and misses no invariant."""
+
+import re
+
+from tests.deploy.site import ROOT
+
+TEXT = (ROOT / "tests/INVARIANTS.md").read_text()
+
+
+def test_every_invariant_is_numbered_and_has_tests() -> None:
+    sections = re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
+    assert [int(section.split(".")[0]) for section in sections] == list(range(1, 12))
+    assert all("\n- `tests/" in section for section in sections)
+
+
+def test_what_is_named_exists() -> None:
+    for entry in re.findall(r"^- `(.+)`$", TEXT, re.MULTILINE):
+        path, _, name = entry.partition("::")
+        text = (ROOT / path).read_text()
+        assert not name or re.search(rf"^ *(async )?(def|class) {name}\b", text, re.MULTILINE), entry
