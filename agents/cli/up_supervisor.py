@@ -75,7 +75,7 @@ class Supervisor:
             _signal_all(children, signal.SIGTERM)
             await _gone(children, STOP_S)
             self._report_stubborn(children)
-            pass
+            self.kill(stage)
 
     def kill(self, stage: Sequence[ProcessSpec] | None = None) -> None:
         """Kill a stage, or everything, and all that it has started. Returns when it is gone."""

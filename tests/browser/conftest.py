@@ -20,6 +20,7 @@ from tests.waiting import eventually_sync
 ARTEFACTS = ROOT / "artefacts"
 FLAGS = (
     "--no-sandbox",
+    "--disable-dev-shm-usage",  # in a container that memory is small and shared with others
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

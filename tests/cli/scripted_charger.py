@@ -91,11 +91,9 @@ class ScriptedCharger:
             fallback_current_a=6.0,
         )
 
-    def telemetry(self) -> None:
-        reading = Telemetry(
-            ts=now_ms(), **BOOT, current_l1_a=8.9, current_l2_a=8.8, power_w=6123.0, offered_current_a=9.0
-        )
-        self.publish(topics.CHARGER_TELEMETRY, reading)
+    @staticmethod
+    def reading() -> Telemetry:
+        return Telemetry(ts=now_ms(), **BOOT, current_l1_a=8.9, current_l2_a=8.8, power_w=6123.0, offered_current_a=9.0)
 
     def publish(self, topic: Topic[Any], message: Any) -> None:
         self.publish_raw(topic, topic.encode(message), topic.retained)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from bus_schema.charger_messages import State
-from bus_schema.topics import CHARGER_STATE
+from bus_schema.topics import CHARGER_STATE, CHARGER_TELEMETRY
 from bus_schema.words import ChargerStatus, ReplyCode, ReplyStage
 from tests.cli.conftest import Run
 from tests.cli.scripted_charger import ScriptedCharger, now_ms, state
@@ -194,6 +194,21 @@ def test_watch_shows_messages_and_violations(chargebus: Run, charger: ScriptedCh
     assert "charger/c1/meta retained" in outcome.out
     assert "VIOLATION charger_state: not JSON" in outcome.out
     assert "1 of 3 messages broke the contract" in outcome.err
+
+
+def test_watch_tells_what_is_retained_where_it_must_not_be(chargebus: Run, charger: ScriptedCharger) -> None:
+    charger.publish_raw(CHARGER_TELEMETRY, CHARGER_TELEMETRY.encode(charger.reading()), retain=True)
+    outcome = chargebus("watch", "--topic", "charger_telemetry", "--count", "1", "--for", "5s", "--strict")
+    assert outcome.code == 1
+    assert "VIOLATION retained, where the contract forbids it" in outcome.out
+
+
+def test_a_state_from_before_the_last_boot_is_not_the_present(chargebus: Run, charger: ScriptedCharger) -> None:
+    earlier = _charging().model_copy(update={"boot_id": "ba9876543210"})
+    charger.publish(CHARGER_STATE, earlier)
+    outcome = chargebus("status")
+    assert "1 charger, 1 online, 0 charging" in outcome.out
+    assert "starting (was Charging)" in outcome.out
 
 
 def test_watch_filters_and_prints_json_lines(chargebus: Run, charger: ScriptedCharger) -> None:

@@ -136,9 +136,11 @@ def test_session_energy_follows_the_register_and_never_goes_back(view: SiteView)
     view.state("c1", state(session=session(energy_wh=1000, start_energy_wh=4000)), heard(1))
     view.telemetry("c1", telemetry(energy_wh=5025, session_id=session().session_id), heard(2))
     energies = [card(view, 2), card(view, 20)]
-    view.online("c1", online(False), heard(21))
-    energies.append(card(view, 21))
-    assert [shown.session.energy_wh for shown in energies if shown.session is not None] == [1025, 1025, 1025]
+    view.state("c1", state(session=session(energy_wh=1030, start_energy_wh=4000)), heard(21))
+    energies.append(card(view, 21))  # newer than the last telemetry
+    view.online("c1", online(False), heard(22))
+    energies.append(card(view, 22))
+    assert [shown.session.energy_wh for shown in energies if shown.session is not None] == [1025, 1025, 1030, 1030]
 
 
 def test_telemetry_of_an_earlier_session_does_not_count(view: SiteView) -> None:

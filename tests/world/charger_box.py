@@ -229,23 +229,28 @@ class ChargerBox:
             self._run()
 
     def _run(self, force: bool = False) -> None:
-        if self.hung or self.virtual.app is None:
+        virtual = self.virtual
+        if self.hung or virtual.app is None:
             self._advance()
         else:
-            self._guarded(lambda: self.virtual.run(self._loop.now_ms, force))
-        if self.virtual.restart_wanted is not None:
+            try:
+                virtual.run(self._loop.now_ms, force)
+            except PowerLost:
+                self._lose_power()
+        if virtual.restart_wanted is not None:
             self.count_effect("reset")
             self._restart()
         self.observer.stepped(self)
-        self._schedule()
+        if self.powered:
+            self._schedule()
 
     def _schedule(self) -> None:
-        if not self.powered:
-            return
         virtual = self.virtual
         due_ms = virtual.next_ms() if virtual.app is not None and not self.hung else self.hardware.next_change_ms()
         if due_ms != self._scheduled and due_ms < 2**61:
-            self._scheduled = due_ms = max(due_ms, self._loop.now_ms)
+            if due_ms < self._loop.now_ms:
+                due_ms = self._loop.now_ms
+            self._scheduled = due_ms
             self._loop.at(due_ms, self._wake)
 
     def _guarded(self, action: Callable[[], object]) -> None:
@@ -253,7 +258,10 @@ class ChargerBox:
         try:
             action()
         except PowerLost:
-            self.power_off(self.random.randrange(500, 30_000))
+            self._lose_power()
+
+    def _lose_power(self) -> None:
+        self.power_off(self.random.randrange(500, 30_000))
 
     def _fate(self, name: str, size: int) -> int | None:
         return None if self.tear is None else self.tear(name, size)

@@ -84,7 +84,7 @@ class Day(World):
         checks: tuple[type[Check], ...] = CHECKS,
         faults: frozenset[str] = frozenset(),
     ) -> None:
-        super().__init__(Plan(seed, faults=faults, commands=False, checks=checks))
+        super().__init__(Plan(seed, faults=faults, commands=False, checks=checks, trace=False))
         self._stays = list(stays)
         self._phases, self._supply_v = phases, supply_v
         self.cars: list[tuple[Stay, VirtualCar]] = []

@@ -38,8 +38,9 @@ Will = Callable[[], Packet]
 class _Lane:
     """One direction of a connection."""
 
-    def __init__(self, loop: VirtualLoop, faults: LinkFaults, random: Random) -> None:
+    def __init__(self, loop: VirtualLoop, faults: LinkFaults, random: Random, *, direct: bool) -> None:
         self.cut = False
+        self._direct = direct
         self._loop, self._faults, self._random = loop, faults, random
         self._last_ms = 0
         self._stalled: list[Callable[[], None]] = []
@@ -49,7 +50,10 @@ class _Lane:
         if self.cut:
             self._stalled.append(arrive)
         elif self._instant and self._last_ms <= self._loop.now_ms:
-            self._loop.at(self._loop.now_ms, arrive)
+            if self._direct:
+                arrive()
+            else:
+                self._loop.at(self._loop.now_ms, arrive)
         else:
             when = self._loop.now_ms + self._delay()
             if not self._faults.hostile:
@@ -111,7 +115,9 @@ class BusClient:
         self._clean, self._will, self._subscriptions = clean, will, subscriptions
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self._resend = resend
-        self._up, self._down = _Lane(loop, faults, random), _Lane(loop, faults, random)
+        # Without a delay the broker has a packet at once, but never may a client be called out of its own call.
+        self._up = _Lane(loop, faults, random, direct=True)
+        self._down = _Lane(loop, faults, random, direct=False)
         self._pending: dict[int, tuple[Packet, Callable[[bool], None] | None]] = {}
         self._next_id = 0
         self._running = False

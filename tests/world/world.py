@@ -61,6 +61,7 @@ class Plan:
     chargers: int = 2
     minutes: float = 15.0
     faults: frozenset[str] = frozenset(KINDS)
+    trace: bool = True
     keep_trace: int = 0
     checks: tuple[type[Check], ...] = CHECKS
     habits: Habits = field(default_factory=Habits)
@@ -90,7 +91,7 @@ class World(Observer):
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.loop = VirtualLoop()
-        self.trace = Trace(plan.keep_trace)
+        self.trace = Trace(plan.keep_trace, on=plan.trace)
         self.broker = Broker()
         self.broker.observers.append(self._on_bus)
         self.states: dict[str, State] = {}
