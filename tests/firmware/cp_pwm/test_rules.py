@@ -250,6 +250,19 @@ def test_closed_mirror_contact_forbids_closing() -> None:
     assert bench.run(1, mirror_closed=False).contactor
 
 
+def test_nothing_closes_without_pwm() -> None:
+    bench = Bench().charge()
+    bench.until("contactor", False, 7_000, offer_ma=5_999)
+    assert all(not bench.run(1).contactor for _ in range(10_000)), "the car still asks, but nothing is offered"
+
+
+def test_every_car_shows_its_diode_anew() -> None:
+    bench = Bench().charge()
+    bench.run(8_000, high_mv=12_000)
+    bench.until("cp_state", "C", 1_000, high_mv=6_000)
+    assert bench.until("contactor", True, 1_000) >= 100
+
+
 def test_c_must_be_steady_again_before_closing() -> None:
     bench = Bench().charge()
     bench.run(200, permit=False, high_mv=6_000)
@@ -275,6 +288,12 @@ def test_f_is_shown_once_the_contactor_is_open() -> None:
     assert bench.run(3_000, available=False).duty_permille == 1_000
     assert bench.until("duty_permille", 0, 4_000) == 3_000 + 1
     assert bench.run(300, high_mv=-12_000).cp_state == "F"
+
+
+def test_f_waits_for_the_coil_on_a_board_without_mirror_contact() -> None:
+    bench = Bench(has_mirror=False)
+    bench.mirror_follows = False
+    assert bench.charge().run(100, available=False).duty_permille == 1_000
 
 
 def test_simplified_car_is_capped() -> None:
