@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +20,6 @@ from agents.cli.up_ports import choose
 from agents.cli.up_run import Until, run
 from agents.cli.values import site_id
 from agents.registry import AGENTS
-from firmware.sim.visits import CARDS, demo_card
 
 app = command_app()
 
@@ -77,13 +77,21 @@ def up(
             mosquitto=_mosquitto(broker_kind),
             python=sys.executable,
             agents=tuple(AGENTS),
-            cards=tuple(demo_card(number) for number in range(CARDS)),
+            cards=_drivers_cards(),
             passwords=up_passwords.draw(users(AGENTS, chargers)),
             is_first=not any((data / "chargers").glob("*")),
         )
         chosen = plan(choice)
         _write(chosen)
         run(chosen, Until(ready_within, 0.0 if once_ready else exit_after))
+
+
+def _drivers_cards() -> tuple[str, ...]:
+    """Ask the virtual chargers which cards their drivers hold: agents and firmware meet as processes only."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "firmware.sim", "--print-cards"], check=True, capture_output=True, text=True
+    )
+    return tuple(asked.stdout.split())
 
 
 def _mosquitto(kind: BrokerKind) -> str | None:

@@ -12,6 +12,7 @@ from fastapi import FastAPI, HTTPException, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agents.console.cards import Snapshot
+from agents.runtime.agent import CannotStart
 
 _POLICY = (
     "default-src 'self' data:; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -23,7 +24,7 @@ _GRACE_S = 2
 """How long open connections may take to close at the end. s."""
 
 
-class PortTaken(OSError):
+class PortTaken(CannotStart):
     """The page cannot be served at the configured address."""
 
 

@@ -65,6 +65,10 @@ class BusUnavailable(Exception):
     """A message could not be given to the broker in time; nothing is known about its delivery. Try again later."""
 
 
+class CannotStart(Exception):
+    """An agent cannot run as it is configured; the text says what to change. Starting it again does not help."""
+
+
 class Bus(Protocol):
     """The way onto the bus, typed by the contract."""
 
@@ -176,7 +180,7 @@ class Agent(Generic[S]):
         self.random = context.random
 
     async def start(self) -> None:
-        """Prepare: called once, with the store migrated and before the first message."""
+        """Prepare: called once, with the store migrated, before the first message. May raise :class:`CannotStart`."""
 
     async def stop(self) -> None:
         """Finish: called once, after the last handler has returned and while the bus is still connected."""

@@ -15,7 +15,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from agents.registry import load_agent
-from agents.runtime.agent import Agent
+from agents.runtime.agent import Agent, CannotStart
 from agents.runtime.backoff import full_jitter
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost
@@ -40,10 +40,6 @@ CLOSE_TIMEOUT_S = 5.0
 """How long the good-bye to the broker may take."""
 
 
-class _CannotStart(Exception):
-    """Starting again without a change does not help; the text says what to change."""
-
-
 def run_agent(name: str, site: SiteConfig) -> int:
     """Run the agent ``name`` until SIGTERM or SIGINT; return the process's exit code.
 
@@ -54,7 +50,7 @@ def run_agent(name: str, site: SiteConfig) -> int:
     agent_type = load_agent(name)
     try:
         asyncio.run(_run(agent_type, site, log))
-    except (ConfigError, NewerDatabase, RoutingError, _CannotStart) as error:
+    except (ConfigError, NewerDatabase, RoutingError, CannotStart) as error:
         log.error("cannot_start", reason=str(error))
         return EXIT_CONFIG
     except Exception as error:
@@ -76,7 +72,7 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
     try:
         options.tls_context()  # Only to see whether it can be made.
     except OSError as error:
-        raise _CannotStart(f"{site.path}: [broker] ca_file, cert_file or key_file cannot be used: {error}") from None
+        raise CannotStart(f"{site.path}: [broker] ca_file, cert_file or key_file cannot be used: {error}") from None
     transport = MqttTransport(options, clock, log=log)
     async with contextlib.AsyncExitStack() as stack:
         store = _open_store(site, agent_type)
@@ -141,7 +137,7 @@ def _open_store(site: SiteConfig, agent_type: type[Agent[Any]]) -> Store:
             # Card numbers and sessions are nobody else's business.
             Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise _CannotStart(f"cannot make the folder of {url.database}: {error.strerror}") from None
+            raise CannotStart(f"cannot make the folder of {url.database}: {error.strerror}") from None
     return Store(url, agent_type.migrations)
 
 
@@ -152,7 +148,7 @@ def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str,
     try:
         return serve_metrics(collector, address, port)
     except OSError as error:
-        raise _CannotStart(
+        raise CannotStart(
             f"cannot serve metrics on {address}:{port}: {error.strerror}; choose another metrics_port"
         ) from None
 

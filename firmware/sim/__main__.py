@@ -10,12 +10,19 @@ from pathlib import Path
 from bus_schema.ids import InvalidId, check_id
 from firmware.sim.broker_login import BrokerLogin, LoginError, read_passwords
 from firmware.sim.host import FolderInUse, HostOptions, run
+from firmware.sim.visits import CARDS, demo_card
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m firmware.sim",
         description="Virtual chargers c1 to cN that run the firmware's own app, with virtual cars, on a real broker.",
+    )
+    parser.add_argument(
+        "--print-cards",
+        action="version",
+        version=" ".join(demo_card(number) for number in range(CARDS)),
+        help="print the UIDs of the drivers' cards, for a list of who may charge, and exit",
     )
     parser.add_argument("--site", required=True, help="id of the site")
     parser.add_argument("--host", default="127.0.0.1", help="broker (%(default)s)")

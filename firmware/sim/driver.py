@@ -95,8 +95,9 @@ class Driver:
             self._tap(now_ms)
 
     def _nothing_said(self) -> bool:
-        """Whether the charger has shown nothing since the card, and the contactor is open."""
-        return not self._hardware.contactor.closed and not self._hardware.indicated
+        """Whether the charger has shown no answer since the card, and the contactor is open."""
+        answered = any(word != "waiting" for word, _ in self._hardware.indicated)
+        return not self._hardware.contactor.closed and not answered
 
     def _leave(self, now_ms: int) -> None:
         self._hardware.unplug()

@@ -56,3 +56,16 @@ def test_text_on_a_terminal_unless_told_otherwise() -> None:
     structlog.get_logger().warning("hidden")
     structlog.get_logger().error("shown")
     assert json.loads(stream.getvalue())["event"] == "shown"
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_traceback_shows_no_values(form: str) -> None:
+    stream = io.StringIO()
+    set_up_logs(LogSettings(format=form), stream)
+    password = "hunter" + "2"
+    try:
+        raise ValueError(f"wrong password of {len(password)} characters")
+    except ValueError:
+        structlog.get_logger().exception("crashed")
+    assert "ValueError" in stream.getvalue()
+    assert password not in stream.getvalue()
