@@ -61,6 +61,6 @@ def test_the_charger_app_imports_only_itself():
 
 
 def test_every_agent_is_registered_once():
-    from agents.registry import AGENTS as registered
+    from agents import registry
 
-    assert sorted(registered) == AGENTS
+    assert sorted(registry.AGENTS) == AGENTS
