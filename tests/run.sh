@@ -96,7 +96,8 @@ for stage in $stages; do
     contract) step contract 60 $python -m bus_schema --check ;;
     fast)
         # shellcheck disable=SC2086
-        suite fast 600 tests $WITHOUT_WHOLE_SITES -m "not slow and not broker and not docker and not browser"
+        # Nothing here measures time: two at once.
+        suite fast 600 -n 2 --dist loadfile tests $WITHOUT_WHOLE_SITES -m "not slow and not broker and not docker and not browser"
         ;;
     broker)
         # shellcheck disable=SC2086
