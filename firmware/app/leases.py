@@ -49,6 +49,13 @@ class Leases:
         self._fallback_a = fallback_a
         self._remembered = [source for source in self._remembered if source not in required]
 
+    def outlive(self, required: "list[str]") -> None:
+        """Remember those who hold a lease and will not be in ``required`` any longer. Raises like :meth:`grant`."""
+        released = [name for name in self.by_source if name in self._required and name not in required]
+        names = self._remembered + [name for name in released if name not in self._remembered]
+        if len(names) > len(self._remembered):
+            self._remember(names[1 - MAX_LEASES :])
+
     def room_for(self, source: str) -> bool:
         """Whether ``source`` may have a lease: required ones always, others while places are left for those."""
         if source in self.by_source or source in self._required:

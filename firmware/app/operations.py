@@ -197,6 +197,8 @@ class Operations:
 
     def _configure(self, command: "Command", now: int) -> "Answer":
         charger = self._charger
+        if "required_sources" in command["settings"]:
+            charger.leases.outlive(command["settings"]["required_sources"])
         charger.settings.change(command["settings"])
         charger.take_settings()
         names = ", ".join(sorted(command["settings"]))

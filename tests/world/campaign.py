@@ -82,20 +82,28 @@ def run_seed(plan: Plan) -> Result:
         return Result(plan, outcome, problem, tuple(world.trace.lines))
 
 
+def run_many(plans: list[Plan], processes: int) -> Iterator[Result]:
+    """Run worlds, on several processes if more than one is wanted; results come as they are ready."""
+    if processes == 1:
+        yield from map(run_seed, plans)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap_unordered(run_seed, plans, chunksize=4)
+
+
 def campaign(plan: Plan, count: int, processes: int) -> int:
     """Run ``count`` seeds from the plan's on; print each failure and the sum. Return the exit code."""
     plans = [replace(plan, seed=plan.seed + number, keep_trace=0) for number in range(count)]
     began_s = time.monotonic()
     failed = []
     totals: Counter[str] = Counter()
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for result in pool.imap_unordered(run_seed, plans, chunksize=4):
-            if result.outcome is None:
-                failed.append(result)
-                print(result.text, flush=True)
-            else:
-                for name in ("steps", "events", "sessions", "deaths", "boots"):
-                    totals[name] += getattr(result.outcome, name)
+    for result in run_many(plans, processes):
+        if result.outcome is None:
+            failed.append(result)
+            print(result.text, flush=True)
+        else:
+            for name in ("steps", "events", "sessions", "deaths", "boots"):
+                totals[name] += getattr(result.outcome, name)
     took_s = time.monotonic() - began_s
     hours = count * plan.minutes / 60
     print(

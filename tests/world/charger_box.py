@@ -123,6 +123,11 @@ class ChargerBox:
         self._addresses: dict[str, Address] = {}
 
     @property
+    def silent(self) -> bool:
+        """Whether no app runs: it hangs, or the next one has not booted yet."""
+        return self.hung or self.virtual.app is None
+
+    @property
     def _app(self) -> Charger:
         assert self.virtual.app is not None
         return self.virtual.app

@@ -13,7 +13,7 @@ from agents.access import Access
 from agents.ledger import Ledger
 from agents.runtime.agent import Agent
 from agents.runtime.store import Store
-from bus_schema import Address, ContractError, Message, parse_topic
+from bus_schema import TOPICS, Address, ContractError, Message, Topic, parse_topic
 from bus_schema.charger_messages import State
 from firmware.sim.car import VirtualCar
 from firmware.sim.meter import VirtualMeter
@@ -108,6 +108,7 @@ class World(Observer):
         self.checks = [check(self) for check in plan.checks]
         self.lost_check = next((c for c in self.checks if isinstance(c, NothingLost)), None)
         self._hooks = {name: _overriding(self.checks, name) for name in _HOOKS}
+        self._row_hooks = {row.name: _hooks_of_row(self.checks, row) for row in TOPICS}
         random = stream(plan.seed, "severity")
         self.severity: Severity = draw(random, plan.faults) if plan.faults else CALM
 
@@ -299,36 +300,37 @@ class World(Observer):
         self._tell("received", box, address, payload, retained)
 
     def published(self, box: ChargerBox, topic: str, payload: bytes, taken: bool) -> None:
-        if not self._hooks["published"] and not self._hooks["on_bus"]:
+        if not self.checks:
             return
         address = self._address(topic)
         try:
             message = self._decoded(address, payload)
         except ContractError as error:
-            for check in self.checks:
-                if isinstance(check, OneContract):
-                    check.unreadable(box.id, Packet(topic, payload, 0, False), error)
+            self._unreadable(box.id, Packet(topic, payload, 0, False), error)
             return
         if isinstance(message, State):
             box.boot_id = message.boot_id
             self.states[box.id] = message
-        for hook in self._hooks["published"]:
+        for hook in self._row_hooks[address.topic.name][0]:
             hook(box, address, message, taken)
 
     def _on_bus(self, user: str, packet: Packet) -> None:
         self.trace.note(self.loop.now_ms, user, packet.topic, packet.payload[:800])
-        if not self._hooks["on_bus"]:
+        if not self.checks:
             return
         try:
             address = self._address(packet.topic)
             message = self._decoded(address, packet.payload) if packet.payload else None
         except ContractError as error:
-            for check in self.checks:
-                if isinstance(check, OneContract):
-                    check.unreadable(user, packet, error)
+            self._unreadable(user, packet, error)
             return
-        for hook in self._hooks["on_bus"]:
+        for hook in self._row_hooks[address.topic.name][1]:
             hook(user, packet, address, message)
+
+    def _unreadable(self, user: str, packet: Packet, error: ContractError) -> None:
+        for check in self.checks:
+            if isinstance(check, OneContract):
+                check.unreadable(user, packet, error)
 
     def _address(self, topic: str) -> Address:
         address = self._addresses.get(topic)
@@ -349,7 +351,13 @@ class World(Observer):
             call(*arguments)
 
 
-_HOOKS = ("booted", "stopped", "received", "published", "on_bus", "stepped")
+_HOOKS = ("booted", "stopped", "received", "stepped")
+
+
+def _hooks_of_row(checks: list[Check], row: Topic[Any]) -> tuple[list[Callable[..., None]], list[Callable[..., None]]]:
+    said = [check for check in checks if check.from_chargers is None or row in check.from_chargers]
+    taken = [check for check in checks if check.from_bus is None or row in check.from_bus]
+    return _overriding(said, "published"), _overriding(taken, "on_bus")
 
 
 def _overriding(checks: list[Check], name: str) -> list[Callable[..., None]]:

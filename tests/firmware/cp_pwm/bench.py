@@ -1,15 +1,25 @@
-"""A charger on a desk: the specification with inputs that a test turns, one tick a millisecond."""
+"""A charger on a desk: the specification with inputs that a test turns, one tick a millisecond.
+
+Where there is a C compiler the C core runs beside it and must say the same at every tick: so every rule is tested on
+both.
+"""
+
+from typing import ClassVar
 
 from firmware.cp_pwm.specification import Board, Inputs, Outputs, PilotInterlock
+from tests.firmware.cp_pwm.native import Native, Twin
 
 
 class Bench:
     """Mirror contact and heartbeat follow by themselves unless told otherwise."""
 
+    native: ClassVar[Native | None] = None
+
     def __init__(self, **board: object) -> None:
         settings = {"has_residual_test": False} | board
         self.inputs = Inputs(proximity_ohm=220)
         self.spec = PilotInterlock(Board(**settings), 0)  # type: ignore[arg-type]
+        self.twin = Twin(self.native, self.spec.board, 0) if self.native is not None else None
         self.now_ms = 0
         self.beats = True
         self.mirror_follows = True
@@ -28,6 +38,8 @@ class Bench:
             if self.mirror_follows:
                 self.inputs.mirror_closed = self.spec.outputs.contactor
             self.spec.tick(self.now_ms, self.inputs)
+            if self.twin is not None:
+                assert self.twin.tick(self.now_ms, self.inputs) == self.out, f"C differs at {self.now_ms} ms"
             self.now_ms += 1
         return self.out
 

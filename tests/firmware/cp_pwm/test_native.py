@@ -1,5 +1,6 @@
 """The C core equals the specification: every output at every tick, and no undefined behaviour on the way."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -11,19 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from firmware.cp_pwm.specification import Board
+from firmware.cp_pwm.specification.duty import clamp_ma, duty_permille
+from firmware.cp_pwm.specification.levels import STATES, classify
 from tests.firmware.cp_pwm.native import Native, make, random_board
-from tests.firmware.cp_pwm.traces import BOARDS, CLOSING, TRACES, Step, random_trace
+from tests.firmware.cp_pwm.traces import BOARDS, CLOSING, TESTED, TRACES, Step, random_trace
 
 TICKS = int(os.environ.get("CHARGEBUS_NATIVE_TICKS", "100000"))
 
 pytestmark = pytest.mark.skipif(
     shutil.which("cc") is None or shutil.which("make") is None, reason="needs a C compiler (cc) and make"
 )
-
-
-@pytest.fixture(scope="module")
-def native(tmp_path_factory: pytest.TempPathFactory) -> Native:
-    return Native(make(tmp_path_factory.mktemp("native")))
 
 
 @given(BOARDS, TRACES)
@@ -38,6 +36,30 @@ def test_equal_on_long_random_traces(native: Native) -> None:
         random = Random(f"test {seed}")
         ticks += native.compare(random_board(random), random_trace(random, 30))
         seed += 1
+
+
+def test_equal_on_many_traces_by_events(native: Native) -> None:
+    for seed in range(TICKS // 300):
+        random = Random(f"events {seed}")
+        native.compare_events(random_board(random), random_trace(random, 40))
+
+
+def test_equal_for_a_day(native: Native) -> None:
+    """The residual-current device is tested once a day, to the millisecond."""
+    ticks = native.compare_events(Board(), [*TESTED, Step((("high_mv", 12_000),), 25 * 3_600_000)])
+    assert ticks < 100
+
+
+def test_every_current_and_every_voltage(native: Native) -> None:
+    library = native.library
+    library.cp_duty_permille.restype = ctypes.c_int16
+    for current_ma in range(-10, 90_000):
+        assert library.cp_duty_clamp_ma(current_ma) == clamp_ma(current_ma), current_ma
+    for current_ma in range(6_000, 80_001):
+        assert library.cp_duty_permille(current_ma) == duty_permille(current_ma), current_ma
+    for before, word in enumerate(STATES):
+        for high_mv in range(-14_000, 14_000):
+            assert STATES[library.cp_classify(high_mv, before)] == classify(high_mv, word), (high_mv, word)
 
 
 @pytest.mark.parametrize("extreme", [-(2**31), 2**31 - 1, 0, -1])

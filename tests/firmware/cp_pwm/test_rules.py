@@ -203,6 +203,21 @@ def test_a_diode_lost_while_charging_opens() -> None:
     assert Bench().charge().until("contactor", False, 100, low_mv=-6_000) <= 51
 
 
+def test_the_edge_of_a_good_diode() -> None:
+    bench = Bench().charge()
+    assert bench.run(200, low_mv=-10_000).contactor
+    assert bench.until("contactor", False, 100, low_mv=-9_999) == 50
+
+
+def test_a_diode_fault_goes_with_the_car_only() -> None:
+    bench = Bench().charge()
+    bench.run(300, low_mv=-9_999, high_mv=9_000)
+    bench.run(10_000, low_mv=-12_000)
+    assert faults(bench) == ("diode_missing",)
+    bench.run(300, high_mv=12_000)
+    assert faults(bench) == ()
+
+
 def test_the_diode_needs_100_ms() -> None:
     bench = Bench()
     bench.run(1_000, high_mv=6_000, low_mv=-12_000)

@@ -1,8 +1,8 @@
 """What a check is: one rule of the design, watched from outside while the world runs."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bus_schema import Address, Message
+from bus_schema import Address, Message, Topic
 
 if TYPE_CHECKING:
     from tests.world.broker import Packet
@@ -22,6 +22,10 @@ class Check:
     """Base of all checks. A method that is not overridden costs nothing: the world does not call it."""
 
     invariant: int
+    from_chargers: tuple[Topic[Any], ...] | None = None
+    """Rows of the table for which :meth:`published` is called; None for all."""
+    from_bus: tuple[Topic[Any], ...] | None = None
+    """Rows of the table for which :meth:`on_bus` is called; None for all."""
 
     def __init__(self, world: "World") -> None:
         self.world = world

@@ -7,7 +7,7 @@ from typing import Any
 
 from bus_schema import MAX_MESSAGE_BYTES, Address, ContractError, Message
 from bus_schema.command import CommandBase, CommandReply
-from bus_schema.topics import CHARGER_COMMAND
+from bus_schema.topics import CHARGER_COMMAND, CHARGER_COMMAND_REPLY
 from bus_schema.words import ReplyCode, ReplyStage
 from tests.world.broker import Packet
 from tests.world.charger_box import ChargerBox
@@ -42,6 +42,7 @@ class CommandsAreAnswered(Check):
     """One consistent answer to each id, in time; nothing executed twice, late, or because it was retained."""
 
     invariant = 7
+    from_chargers = from_bus = (CHARGER_COMMAND_REPLY,)
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)

@@ -7,7 +7,7 @@ from typing import Any
 from bus_schema import Address, ContractError, Message
 from bus_schema.command import Authorize
 from bus_schema.event import FaultRaised
-from bus_schema.topics import CHARGER_COMMAND
+from bus_schema.topics import CHARGER_COMMAND, CHARGER_EVENT
 from bus_schema.words import Fault
 from tests.world.charger_box import ChargerBox
 from tests.world.checks.base import Check
@@ -28,6 +28,7 @@ class NeverWithoutRight(Check):
     """Closed contacts have a car on the cable, and an ``authorize`` of this boot that belongs to its visit."""
 
     invariant = 1
+    from_chargers = (CHARGER_EVENT,)
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)

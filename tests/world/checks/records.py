@@ -10,7 +10,7 @@ from typing import Any
 from bus_schema import Address, ContractError, Message
 from bus_schema.command import Authorize
 from bus_schema.event import EventAck, EventBase, SessionEnded, SessionRecord, SessionStarted
-from bus_schema.topics import CHARGER_COMMAND
+from bus_schema.topics import CHARGER_COMMAND, CHARGER_EVENT, CHARGER_EVENT_ACK, SESSION
 from tests.world.broker import Packet
 from tests.world.charger_box import ChargerBox
 from tests.world.checks.base import Check
@@ -55,6 +55,7 @@ class NothingTwice(Check):
     """One content per event, one start and one end per session, one authorisation per start."""
 
     invariant = 5
+    from_chargers = (CHARGER_EVENT,)
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)
@@ -115,6 +116,7 @@ class NothingLost(Check):
     """What was on a charger's flash is in the ledger before it is acknowledged, and all of it is at the end."""
 
     invariant = 4
+    from_bus = (SESSION, CHARGER_EVENT_ACK)
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)

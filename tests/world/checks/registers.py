@@ -6,6 +6,7 @@ from typing import Any
 from bus_schema import Address, Message
 from bus_schema.charger_messages import State, Telemetry
 from bus_schema.event import SessionEnded, SessionRecord, SessionSampled, SessionStarted
+from bus_schema.topics import CHARGER_EVENT, CHARGER_STATE, CHARGER_TELEMETRY, SESSION
 from tests.world.broker import Packet
 from tests.world.charger_box import ChargerBox
 from tests.world.checks.base import Check
@@ -15,6 +16,8 @@ class RegistersOnlyGrow(Check):
     """What a charger tells of its register never falls and never runs ahead of the meter."""
 
     invariant = 11
+    from_chargers = (CHARGER_TELEMETRY, CHARGER_STATE, CHARGER_EVENT)
+    from_bus = (SESSION,)
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)

@@ -1,0 +1,35 @@
+"""Hundreds of short worlds in which everything goes wrong. A failing seed is printed with the command that replays it.
+
+Invariants 3, 4, 5, 7 and 11, and what the virtual pilot shows of 1 and the bus of 9, are checked in every step:
+see ``tests/world/checks``. Thousands of seeds: ``python -m tests.world --campaign 3000``.
+"""
+
+import pytest
+
+from tests.world.campaign import replay_command, run_many
+from tests.world.faults import KINDS
+from tests.world.world import Plan
+
+SEEDS = 240
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_seed_breaks_an_invariant() -> None:
+    plans = [Plan(seed, minutes=10.0) for seed in range(10_001, 10_001 + SEEDS)]
+    failed = [result.text for result in run_many(plans, processes=2) if not result.ok]
+    assert not failed, "\n\n".join(failed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_fault_alone(kind: str) -> None:
+    """What is found here has one cause."""
+    results = list(run_many([Plan(seed, minutes=5.0, faults=frozenset({kind})) for seed in (1, 2)], processes=1))
+    assert all(result.ok for result in results), "\n\n".join(result.text for result in results)
+
+
+def test_the_replay_command_names_everything_that_differs() -> None:
+    assert replay_command(Plan(7)) == "python -m tests.world --seed 7"
+    plan = Plan(7, chargers=3, minutes=2.5, faults=frozenset({"kill", "busy"}))
+    assert replay_command(plan) == "python -m tests.world --seed 7 --chargers 3 --minutes 2.5 --faults busy,kill"
+    assert replay_command(Plan(7, faults=frozenset())).endswith("--faults none")
