@@ -134,7 +134,7 @@ class Ledger(Agent[LedgerSettings]):
             if wanted or gaps:
                 self._may_be_alarming = True
             try:
-                for name in self._standing.keys() - wanted.keys():
+                for name in sorted(self._standing.keys() - wanted.keys()):
                     await self.bus.clear(ALARM, alarm=name)
                     await self.store.run(partial(_forget_alarm, name=name))
                     self._standing.pop(name, None)

@@ -57,7 +57,8 @@ class Settings:
         values = {name: getattr(self, name) for name in SETTINGS}
         values.update(patch)
         data = record(json.dumps(values))
-        for name in FILES:
+        # The copy that is read first is written last: a refusal half-way must not take effect with the next boot.
+        for name in reversed(FILES):
             self._storage.write(name, data)
         self._set(values)
         self.damaged = False

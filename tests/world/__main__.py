@@ -14,6 +14,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the world to run, or the first of a campaign")
     parser.add_argument("--chargers", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=15.0, help="length of the trouble, in virtual minutes")
+    parser.add_argument("--hours", type=float, default=0.0, help="the same in hours")
     parser.add_argument(
         "--faults", default="all", help=f"'all', 'none', or some of {','.join(KINDS)}, separated by commas"
     )
@@ -28,7 +29,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
     kinds = frozenset(() if options.faults == "none" else named)
     if unknown := kinds - set(KINDS):
         raise SystemExit(f"unknown faults {sorted(unknown)}; there are: {', '.join(KINDS)}")
-    return Plan(options.seed, options.chargers, options.minutes, kinds, keep_trace=options.trace)
+    minutes = options.hours * 60 or options.minutes
+    return Plan(options.seed, options.chargers, minutes, kinds, keep_trace=options.trace)
 
 
 def main(arguments: list[str]) -> int:

@@ -5,6 +5,7 @@ its acknowledgements are not sent. It is then built anew on the same database.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -165,7 +166,7 @@ class AgentProcess:
             self.clock,
             self._store,
             site=self._site,
-            log=structlog.wrap_logger(_Nowhere(), processors=[]),
+            log=_log(self._loop.failures),
             random=Random(self._random.getrandbits(64)),
         )
         self._starting = self._loop.create_task(self._start(self.host))
@@ -249,3 +250,15 @@ class _Nowhere:
         return None
 
     debug = info = warning = error = exception = critical = msg
+
+
+def _log(failures: list[BaseException]) -> Any:
+    """Return a log that keeps the exceptions which an agent's code has raised and its host has caught."""
+
+    def keep(_logger: object, _method: str, event: Any) -> Any:
+        error = sys.exc_info()[1]
+        if event.get("exc_info") and error is not None:
+            failures.append(error)
+        raise structlog.DropEvent
+
+    return structlog.wrap_logger(_Nowhere(), processors=[keep])

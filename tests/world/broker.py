@@ -75,7 +75,8 @@ class Broker:
         self.observers: list[Observer] = []
         self.retained: dict[str, Packet] = {}
         self.sessions: dict[str, Session] = {}
-        self.lost_acknowledged = 0
+        self.messages = 0
+        """Messages taken so far."""
         self._window = window
         self._disk: tuple[dict[str, Packet], dict[str, Session]] = ({}, {})
         self._matching: dict[str, list[tuple[Session, int]]] = {}
@@ -139,6 +140,7 @@ class Broker:
 
     def publish(self, user: str, packet: Packet) -> None:
         """Take a message and pass it on."""
+        self.messages += 1
         topic = packet.topic
         if packet.retained:
             if packet.payload:
@@ -173,7 +175,6 @@ class Broker:
         if keep is Keep.ALL:
             self.retained, self.sessions = self._persistent()
         else:
-            self.lost_acknowledged += sum(len(s.waiting) + len(s.in_flight) for s in self.sessions.values())
             self.retained, self.sessions = ({}, {}) if keep is Keep.NOTHING else self._disk
             self._disk = self._persistent()
         self._matching.clear()

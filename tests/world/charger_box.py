@@ -20,7 +20,7 @@ from tests.world.link import BusClient, LinkFaults
 from tests.world.loop import VirtualLoop
 from tests.world.storage import PowerLost, WorldStorage
 
-LINK_QUEUE = 48
+LINK_QUEUE = 64
 """QoS 1 messages that the firmware's MQTT client keeps for the broker."""
 
 

@@ -18,6 +18,8 @@ from tests.world.world import CHECKS, Plan, World
 
 CALTECH = Path(__file__).parent / "data" / "caltech-2018-09-05.csv"
 CALTECH_V = 208.0
+CALTECH_STATIONS = 54
+"""Stations of the garage; those without a stretch of 0.5 kWh that day have no row, and their names are not known."""
 
 PARKED_ON_MS = 15 * 60_000
 """How long a car stays after its last current, unless the next one comes before."""
@@ -56,23 +58,30 @@ def caltech_stays(path: Path = CALTECH) -> list[Stay]:
     return stays
 
 
+def caltech_day() -> "Day":
+    """Return the recorded day with all stations of the garage."""
+    stays = caltech_stays()
+    unnamed = CALTECH_STATIONS - len({stay.charger for stay in stays})
+    idle = [f"ca-idle-{number + 1}" for number in range(unnamed)]
+    return Day(stays, phases=1, supply_v=CALTECH_V, idle=idle)
+
+
 def workplace_stays(random: Random, chargers: int) -> list[Stay]:
-    """Return a day of a busy workplace garage: about two cars a day at each charger, five hours of charging each."""
+    """Return a busy day: two cars at each charger, each four hours at full current and a while longer."""
     stays = []
     for number in range(chargers):
-        at_ms = random.randrange(0, 2 * 3_600_000)
-        while at_ms < DAY_MS - 6 * 3_600_000:
-            hours = random.uniform(4, 9)
-            leaves_ms = at_ms + int(hours * 3_600_000)
+        for shift in range(2):
+            arrives_ms = shift * DAY_MS // 2 + random.randrange(6 * 3_600_000)
+            hours = random.uniform(3, 5)
+            leaves_ms = arrives_ms + int((hours + random.uniform(0.1, 0.9)) * 3_600_000)
             current_a, phases = random.choice([(10.0, 1), (16.0, 3), (16.0, 1), (32.0, 1), (11.0, 3)])
-            energy_wh = 230 * current_a * phases * min(5.0, hours - 0.5)
-            stays.append(Stay(f"c{number + 1}", at_ms, leaves_ms, energy_wh, current_a, phases))
-            at_ms = leaves_ms + random.randrange(20 * 60_000, 4 * 3_600_000)
+            energy_wh = 230 * current_a * phases * hours
+            stays.append(Stay(f"c{number + 1}", arrives_ms, leaves_ms, energy_wh, current_a, phases))
     return stays
 
 
 class Day(World):
-    """A world that goes by a timetable."""
+    """A world that goes by a timetable. ``idle`` are chargers to which nobody comes."""
 
     def __init__(
         self,
@@ -82,10 +91,11 @@ class Day(World):
         phases: int = 3,
         supply_v: float = 230.0,
         checks: tuple[type[Check], ...] = CHECKS,
-        faults: frozenset[str] = frozenset(),
+        idle: Iterable[str] = (),
     ) -> None:
-        super().__init__(Plan(seed, faults=faults, commands=False, checks=checks, trace=False))
+        super().__init__(Plan(seed, faults=frozenset(), commands=False, checks=checks, trace=False))
         self._stays = list(stays)
+        self._idle = list(idle)
         self._phases, self._supply_v = phases, supply_v
         self.cars: list[tuple[Stay, VirtualCar]] = []
 
@@ -94,7 +104,7 @@ class Day(World):
         for agent_type, settings in ((Ledger, {}), (Access, {"cards": cards})):
             self.add_agent(agent_type, settings)
         ratings = Ratings(phases=self._phases, phase_rotation=("L1", "L2", "L3")[: self._phases])
-        for name in sorted({stay.charger for stay in self._stays}):
+        for name in sorted({*self._idle, *(stay.charger for stay in self._stays)}):
             self.add_charger(name, ratings, VirtualMeter(self._phases, supply_v=self._supply_v, source_ohm=0.0))
         for agent in self.agents.values():
             agent.start()

@@ -93,7 +93,7 @@ def draw(random: Random, kinds: frozenset[str]) -> Severity:
         no_network_time=0.3 * scale("clock"),
         clock_jump_ms=mean_ms("clock", 900_000),
         flash_ms=mean_ms("flash", 900_000),
-        flaky=0.01 * scale("flash"),
+        flaky=0.04 * scale("flash"),
     )
 
 
