@@ -127,6 +127,9 @@ class Events:
         """Take the ledger's receipt; return whether it is one for something that was waiting."""
         if boot_id == self._messages.boot_id:
             self._wall_clock.acknowledged(seq, ts, now)
+        else:
+            # What came after may have been acknowledged in that boot and be gone already: all that is left is meant.
+            seq = min(seq, self._journal.last_seq(boot_id))
         if not self._journal.acknowledge(boot_id, seq):
             return False
         self._in_flight = [sent for sent in self._in_flight if sent[0] != boot_id or sent[1] > seq]

@@ -193,7 +193,8 @@ class Journal:
             self._cursor, self._offset = segment, 0
         return segment
 
-    def _last_seq(self, boot_id: str) -> int:
+    def last_seq(self, boot_id: str) -> int:
+        """Highest number of a boot that is known here; 0 if none is."""
         last = self._acked.get(boot_id, 0)
         for segment in self._segments:
             for run in segment.runs:
@@ -216,7 +217,7 @@ class Journal:
 
     def acknowledge(self, boot_id: str, seq: int) -> bool:
         """Forget events of a boot up to ``seq``. False, and nothing happens, if there are none that wait."""
-        if self.is_acknowledged(boot_id, seq) or seq > self._last_seq(boot_id):
+        if self.is_acknowledged(boot_id, seq) or seq > self.last_seq(boot_id):
             return False
         self._acked[boot_id] = seq
         self._drop()

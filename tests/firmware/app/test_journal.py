@@ -415,3 +415,26 @@ def test_oldest_seq_says_what_will_never_come() -> None:
     bench.disconnect()
     bench.connect()
     assert [(event["seq"], event["oldest_seq"]) for event in bench.of("event")[-2:]] == [(3, 3), (4, 3)]
+
+
+def test_an_earlier_boot_is_settled_although_only_its_oldest_events_are_left() -> None:
+    """The ledger acknowledges the highest number that it has, which may be one that has left the flash already."""
+    bench = Bench()
+    bench.acks = False
+    for number in range(60):
+        bench.run(3)
+        bench.card(f"{number:04X}")
+    oldest = min(bench.storage.files, key=lambda name: (not name.startswith("journal"), name))
+    kept = bench.storage.files[oldest]
+    bench.run(1)
+    boot_id, last = bench.charger.boot_id, bench.charger.events.last_seq
+    bench.acknowledge(boot_id, last)
+    assert bench.charger.journal.pending == 0
+    # Power was lost after the newer segments had been removed and before the oldest one was.
+    bench.storage.files = {name: data for name, data in bench.storage.files.items() if not name.startswith("journal")}
+    bench.storage.files[oldest] = kept
+    bench.boot()
+    assert bench.charger.journal.pending > 1
+    bench.acknowledge(boot_id, last)
+    bench.acknowledge(bench.charger.boot_id, bench.charger.events.last_seq)
+    assert bench.charger.journal.pending == 0
