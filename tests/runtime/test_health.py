@@ -80,6 +80,17 @@ async def test_told_again_after_a_reconnection(ward: Ward) -> None:
     assert [health.online for health in ward.told] == [True, True]
 
 
+@pytest.mark.timeout(20)
+async def test_a_connection_that_breaks_at_once_does_not_keep_the_agent_busy(ward: Ward) -> None:
+    ward.host.connected()
+    ward.host.disconnected()
+    await settle()
+    assert ward.told == []
+    ward.host.connected()
+    await settle()
+    assert [message.online for message in ward.told] == [True]
+
+
 async def test_problems_are_told_when_they_change(ward: Ward) -> None:
     ward.host.connected()
     await ward.clock.advance(5)
