@@ -39,29 +39,36 @@ class Settings:
             setattr(self, name, row[3])
 
     def load(self) -> None:
-        """Read the first good copy. Raises :class:`OSError` when the flash cannot be read."""
-        found = False
-        for name in FILES:
-            data = self._storage.read(name)
-            if data is None:
-                continue
-            found = True
-            values = _read(data)
+        """Read the first good copy and bring the other up to date. Raises :class:`OSError` on an unreadable flash."""
+        first, second = [self._storage.read(name) for name in FILES]
+        for data in (first, second):
+            values = None if data is None else _read(data)
             if values is not None:
                 self._set(values)
+                if first != second:
+                    self._repair(data)
                 return
-        self.damaged = found
+        self.damaged = first is not None or second is not None
 
     def change(self, patch: "dict[str, Any]") -> None:
         """Take and keep validated values. Raises :class:`OSError`, and nothing has changed, when flash refuses."""
         values = {name: getattr(self, name) for name in SETTINGS}
         values.update(patch)
         data = record(json.dumps(values))
-        # The copy that is read first is written last: a refusal half-way must not take effect with the next boot.
-        for name in reversed(FILES):
-            self._storage.write(name, data)
+        # The copy that is read first decides: once it is written the change will be there after the next boot, so a
+        # refusal of the other is no refusal of the change; before it is written nothing may be left of the change.
+        self._storage.write(FILES[0], data)
+        self._repair(data, FILES[1:])
         self._set(values)
         self.damaged = False
+
+    def _repair(self, data: bytes, names: "tuple[str, ...]" = FILES) -> None:
+        """Write copies, as far as the flash takes them; the next boot tries again."""
+        try:
+            for name in names:
+                self._storage.write(name, data)
+        except OSError:
+            pass
 
     def _set(self, values: "dict[str, Any]") -> None:
         for name in values:
