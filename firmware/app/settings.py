@@ -43,7 +43,7 @@ class Settings:
         first, second = [self._storage.read(name) for name in FILES]
         for data in (first, second):
             values = None if data is None else _read(data)
-            if values is not None:
+            if data is not None and values is not None:
                 self._set(values)
                 if first != second:
                     self._repair(data)
