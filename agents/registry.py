@@ -13,6 +13,7 @@ AGENTS: dict[str, str] = {
     "ledger": "agents.ledger:Ledger",
     "access": "agents.access:Access",
     "console": "agents.console:Console",
+    "influx_logger": "agents.influx_logger:InfluxLogger",
 }
 """Name of each agent → ``module:class``. A name is also its table in ``site.toml`` and its broker user."""
 

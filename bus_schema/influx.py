@@ -9,6 +9,8 @@ Rules, the same for every message:
   unknown is never 0.
 - A nested object is flattened: ``session.energy_wh`` → ``session_energy_wh``, ``session.session_id`` → ``session_id``.
 - A list becomes its length, ``faults`` → ``faults_count``: what stands in it is told by events.
+- A message that may be cleared (``alarm``) has the field ``standing``: true with the message, false in the point that
+  tells of its end.
 - The value of an ``id_token`` is left out: who charges is personal, and the ledger keeps it.
 
 A field's type must never change (a test keeps the list of those already released), because InfluxDB refuses points
@@ -34,6 +36,9 @@ InfluxType = Literal["integer", "float", "boolean", "string"]
 FieldValue = int | float | bool | str
 """A field of a point."""
 
+STANDING = "standing"
+"""Field of a message that may be cleared."""
+
 
 class MeasurementConflict(TypeError):
     """Two fields of one measurement share a name but not a type, or a field has the name of a tag."""
@@ -49,6 +54,39 @@ class Measurement:
     fields: dict[str, InfluxType]
 
 
+@dataclass(frozen=True)
+class Step:
+    """How one attribute of a message becomes a field, or the fields of a nested object."""
+
+    attribute: str
+    field: str
+    """Name of the field; of a nested object the prefix of its fields."""
+    type: InfluxType
+    counted: bool = False
+    """The value is a list or dict, and the field its length."""
+    nested: tuple["Step", ...] = ()
+
+
+@cache
+def steps(model: type[BaseModel], prefix: str = "") -> tuple[Step, ...]:
+    """Return how the attributes of ``model`` become fields, in their order.
+
+    Raises :class:`MeasurementConflict` for a type that InfluxDB does not have.
+    """
+    found = []
+    for each in fields(model):
+        if (each.name == "ts" and not prefix) or (issubclass(model, IdToken) and each.name == "value"):
+            continue
+        name = _name(prefix, each.name)
+        if isinstance(each.type, type) and issubclass(each.type, BaseModel):
+            found.append(Step(each.name, name, "string", nested=steps(each.type, name)))
+        elif get_origin(each.type) in (list, dict):
+            found.append(Step(each.name, f"{name}_count", "integer", counted=True))
+        else:
+            found.append(Step(each.name, name, _scalar(name, each.type)))
+    return tuple(found)
+
+
 @cache
 def measurement(topic: Topic[Any]) -> Measurement:
     """Return what InfluxDB gets of ``topic``.
@@ -61,11 +99,11 @@ def measurement(topic: Topic[Any]) -> Measurement:
     tags = ("site", *topic.parameters, *((word,) if word else ()))
     types: dict[str, InfluxType] = {}
     for model in variants(topic.message):
-        for name, kind in _types(model, ""):
-            if name == word:
-                continue
-            if types.setdefault(name, kind) != kind:
-                raise MeasurementConflict(f"{topic.measurement}.{name} is {types[name]} and {kind}")
+        for step in _flat(steps(model)):
+            if step.field != word and types.setdefault(step.field, step.type) != step.type:
+                raise MeasurementConflict(f"{topic.measurement}.{step.field} is {types[step.field]} and {step.type}")
+    if topic.clearable:
+        types[STANDING] = "boolean"
     if shared := sorted(set(tags) & set(types)):
         raise MeasurementConflict(f"{topic.measurement}: tag and field share the name {', '.join(shared)}")
     return Measurement(topic.measurement, topic, tags, types)
@@ -82,42 +120,41 @@ def point(address: Address, message: Message) -> tuple[dict[str, str], dict[str,
     Every field has the type that :func:`measurement` tells. Raises :class:`ValueError` for a topic without measurement.
     """
     shape = measurement(address.topic)
-    values = dict(_values(message, ""))
+    values = dict(_values(steps(type(message)), message))
     tags = {"site": address.site, **address.ids}
     word = discriminator(address.topic)
     if word:
         tags[word] = str(values.pop(word))
+    if address.topic.clearable:
+        values[STANDING] = True
     return {name: tags[name] for name in shape.tags}, values
 
 
-def _types(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, InfluxType]]:
-    for field in fields(model):
-        name = _name(prefix, field.name)
-        if _left_out(model, prefix, field.name):
-            continue
-        if isinstance(field.type, type) and issubclass(field.type, BaseModel):
-            yield from _types(field.type, name)
-        elif get_origin(field.type) in (list, dict):
-            yield f"{name}_count", "integer"
+def cleared_point(address: Address) -> tuple[dict[str, str], dict[str, FieldValue]]:
+    """Return the point that says that the retained message of a ``clearable`` topic is gone."""
+    tags = {"site": address.site, **address.ids}
+    return {name: tags[name] for name in measurement(address.topic).tags}, {STANDING: False}
+
+
+def _flat(some: tuple[Step, ...]) -> Iterator[Step]:
+    for step in some:
+        if step.nested:
+            yield from _flat(step.nested)
         else:
-            yield name, _scalar(name, field.type)
+            yield step
 
 
-def _values(model: BaseModel, prefix: str) -> Iterator[tuple[str, FieldValue]]:
-    for field in type(model).model_fields:
-        name, value = _name(prefix, field), getattr(model, field)
-        if value is None or _left_out(type(model), prefix, field):
+def _values(some: tuple[Step, ...], model: BaseModel) -> Iterator[tuple[str, FieldValue]]:
+    for step in some:
+        value = getattr(model, step.attribute)
+        if value is None:
             continue
-        if isinstance(value, BaseModel):
-            yield from _values(value, name)
-        elif isinstance(value, list | dict):
-            yield f"{name}_count", len(value)
+        if step.nested:
+            yield from _values(step.nested, value)
+        elif step.counted:
+            yield step.field, len(value)
         else:
-            yield name, value.value if isinstance(value, Enum) else value
-
-
-def _left_out(model: type[BaseModel], prefix: str, field: str) -> bool:
-    return (field == "ts" and not prefix) or (issubclass(model, IdToken) and field == "value")
+            yield step.field, value.value if isinstance(value, Enum) else value
 
 
 def _name(prefix: str, name: str) -> str:

@@ -129,8 +129,8 @@ class Subscription:
     qos: int
 
 
-def on(topic: Topic[M], *, batch: int = 0, qos: int | None = None) -> Callable[[F], F]:
-    """Mark a method as the handler of a topic.
+def on(topic: Topic[M], *more: Topic[Any], batch: int = 0, qos: int | None = None) -> Callable[[F], F]:
+    """Mark a method as the handler of a topic, or of several.
 
     It gets a :class:`Received`, or, with ``batch``, a list of what has arrived, at most so many, so that one
     transaction commits them all. An agent may have one handler for a topic.
@@ -138,12 +138,13 @@ def on(topic: Topic[M], *, batch: int = 0, qos: int | None = None) -> Callable[[
     ``qos`` below the topic's own is for what is worth nothing when it is late: at 0 the broker keeps none of it for an
     agent that is away, and a full queue drops the oldest.
     """
-    return _mark("_subscriptions", Subscription(topic, batch, False, topic.qos if qos is None else qos))
+    wanted = [Subscription(each, batch, False, each.qos if qos is None else qos) for each in (topic, *more)]
+    return _mark("_subscriptions", tuple(wanted))
 
 
 def on_cleared(topic: Topic[M]) -> Callable[[F], F]:
     """Mark a method as the handler for the removal of a retained message; it gets the :class:`Address`."""
-    return _mark("_subscriptions", Subscription(topic, 0, True, topic.qos))
+    return _mark("_subscriptions", (Subscription(topic, 0, True, topic.qos),))
 
 
 def every(seconds: float) -> Callable[[F], F]:
@@ -168,6 +169,8 @@ class Agent(Generic[S]):
     """Pydantic model of its section of ``site.toml``."""
     migrations: ClassVar[str | None] = None
     """Import path of its Alembic migrations (``agents.ledger.migrations``), or None if it keeps nothing."""
+    local_store: ClassVar[bool] = False
+    """True for an agent that must work while the site's database is away: its store is always a file here."""
 
     def __init__(self, context: Context[S]) -> None:
         """Keep what the agent was given."""

@@ -131,7 +131,7 @@ async def _upgraded(store: Store, stop: asyncio.Event, log: FilteringBoundLogger
 def _open_store(site: SiteConfig, agent_type: type[Agent[Any]]) -> Store:
     if agent_type.migrations is None:
         return Store("sqlite://", None)  # It keeps nothing: a database in memory, never asked.
-    url = site.store_url(agent_type.name)
+    url = site.store_url(agent_type.name, local=agent_type.local_store)
     if url.get_backend_name() == "sqlite" and url.database:
         try:
             # Card numbers and sessions are nobody else's business.

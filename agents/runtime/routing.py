@@ -17,7 +17,7 @@ from agents.runtime.bus import role_of
 from agents.runtime.counters import Counters
 from agents.runtime.lane import Lane, LaneServices, RawMessage
 from agents.runtime.rejections import Rejections
-from bus_schema import MAX_MESSAGE_BYTES, ROOT, Address, ContractError, Topic, parse_topic
+from bus_schema import MAX_MESSAGE_BYTES, ROOT, Address, ContractError, Role, Topic, parse_topic
 from bus_schema.topics import AGENT_REJECTED
 
 __all__ = ["RawMessage", "Router", "RoutingError", "reader_ids"]
@@ -195,19 +195,22 @@ def _wanted_by(agent: Agent[Any]) -> list[_Wanted]:
     found: dict[str, _Wanted] = {}
     role = role_of(agent.name)
     for name in sorted(dir(type(agent))):
-        mark = getattr(getattr(type(agent), name), "_subscriptions", None)
-        if not isinstance(mark, Subscription):
-            continue
-        where = f"{type(agent).__name__}.{name}"
-        if role is not None and role not in mark.topic.readers:
-            raise RoutingError(f"{where}: the contract does not let {role} read {mark.topic.name}")
-        wanted = found.setdefault(mark.topic.name, _Wanted(mark.topic, mark.qos))
-        if mark.cleared:
-            if wanted.cleared is not None:
-                raise RoutingError(f"{where}: {mark.topic.name} already has a handler for its removal")
-            wanted.cleared = getattr(agent, name)
-        else:
-            if wanted.handler is not None:
-                raise RoutingError(f"{where}: {mark.topic.name} already has a handler")
-            wanted.handler, wanted.batch, wanted.qos = getattr(agent, name), mark.batch, mark.qos
+        for mark in getattr(getattr(type(agent), name), "_subscriptions", ()):
+            _want(found, mark, getattr(agent, name), f"{type(agent).__name__}.{name}", role)
     return list(found.values())
+
+
+def _want(
+    found: dict[str, _Wanted], mark: Subscription, method: Callable[..., Awaitable[None]], where: str, role: Role | None
+) -> None:
+    if role is not None and role not in mark.topic.readers:
+        raise RoutingError(f"{where}: the contract does not let {role} read {mark.topic.name}")
+    wanted = found.setdefault(mark.topic.name, _Wanted(mark.topic, mark.qos))
+    if mark.cleared:
+        if wanted.cleared is not None:
+            raise RoutingError(f"{where}: {mark.topic.name} already has a handler for its removal")
+        wanted.cleared = method
+    else:
+        if wanted.handler is not None:
+            raise RoutingError(f"{where}: {mark.topic.name} already has a handler")
+        wanted.handler, wanted.batch, wanted.qos = method, mark.batch, mark.qos

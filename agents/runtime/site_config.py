@@ -185,12 +185,12 @@ class SiteConfig:
         """Return ``path`` absolute, ``{agent}`` filled in, relative to the folder of the file."""
         return (self.path.parent / str(path).replace("{agent}", agent)).absolute()
 
-    def store_url(self, agent: str) -> URL:
+    def store_url(self, agent: str, *, local: bool = False) -> URL:
         """Return the URL of the agent's database, with the password. Raises :class:`ConfigError` if that is unreadable.
 
-        The environment variable ``CHARGEBUS_STORE_PASSWORD`` overrides ``password_file``.
+        With ``local`` it is a SQLite file in ``data_dir``, whatever the site uses. The environment variable ``CHARGEBUS_STORE_PASSWORD`` overrides ``password_file``.
         """
-        if self.store.url is None:
+        if local or self.store.url is None:
             return URL.create("sqlite", database=str(self.data_dir / f"{agent}.sqlite3"))
         url = make_url(self.store.url.replace("{agent}", agent))
         if url.get_backend_name() == "sqlite":

@@ -1,0 +1,161 @@
+"""The spool: lines on disk between the bus and the database. Functions of one transaction each.
+
+A line is committed here before its message is acknowledged to the broker, and deleted after the database has
+confirmed it. A process that dies in between writes it to the database again, which changes nothing there.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.orm import Session as Database
+
+from agents.influx_logger.models import BlockRow, CountRow, DeadLetterRow
+
+DROPPED, REFUSED, EXPIRED = "dropped", "refused", "expired"
+"""Why lines are in no database: no room or too old here, refused for what they say, older than the database keeps."""
+
+MAX_DEAD_LETTERS = 10_000
+"""How many refused lines are kept for people to look at, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines that go into the spool together."""
+
+    lasting: bool
+    """Whether they stay longest when there is no room: everything but telemetry."""
+    body: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What waits."""
+
+    lines: int = 0
+    size_bytes: int = 0
+    oldest_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The oldest that waits, for one request."""
+
+    ids: tuple[int, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A line that the database refuses, and what it says about it."""
+
+    line: str
+    reason: str
+
+
+def filling(db: Database) -> Filling:
+    """Count what waits."""
+    lines, size_bytes, oldest_ms = db.execute(
+        select(func.sum(BlockRow.lines), func.sum(BlockRow.size_bytes), func.min(BlockRow.created_ms))
+    ).one()
+    return Filling(lines or 0, size_bytes or 0, oldest_ms)
+
+
+def counts(db: Database) -> dict[str, int]:
+    """Return how many lines are in no database, by reason."""
+    return {row.name: row.lines for row in db.scalars(select(CountRow))}
+
+
+def put(db: Database, some: Lines, now_ms: int, before: Filling, max_bytes: int) -> tuple[Filling, int]:
+    """Add lines, dropping the oldest where there is no room.
+
+    ``before`` is what waits already. Return what waits now, and how many lines were dropped for it.
+    """
+    db.execute(
+        insert(BlockRow).values(
+            lasting=int(some.lasting),
+            created_ms=now_ms,
+            lines=some.count,
+            size_bytes=len(some.body),
+            body=some.body,
+        )
+    )
+    oldest_ms = now_ms if before.oldest_ms is None else before.oldest_ms
+    after = Filling(before.lines + some.count, before.size_bytes + len(some.body), oldest_ms)
+    if after.size_bytes <= max_bytes:
+        return after, 0
+    freed_lines = _make_room(db, after.size_bytes - max_bytes)
+    _count(db, DROPPED, freed_lines, now_ms)
+    return filling(db), freed_lines
+
+
+def drop_older(db: Database, before_ms: int, now_ms: int) -> int:
+    """Drop what came before ``before_ms``; return how many lines."""
+    old = BlockRow.created_ms < before_ms
+    lines = db.scalar(select(func.coalesce(func.sum(BlockRow.lines), 0)).where(old)) or 0
+    if lines:
+        db.execute(delete(BlockRow).where(old))
+        _count(db, DROPPED, lines, now_ms)
+    return lines
+
+
+def oldest(db: Database, max_lines: int) -> Batch | None:
+    """Return the oldest blocks of together at most ``max_lines`` lines, but at least one block; None if none waits."""
+    ids: list[int] = []
+    lines: list[str] = []
+    for row in db.execute(select(BlockRow.id, BlockRow.body, BlockRow.lines).order_by(BlockRow.id)).yield_per(16):
+        if ids and len(lines) + row.lines > max_lines:
+            break
+        ids.append(row.id)
+        lines.extend(row.body.decode().split("\n"))
+    return Batch(tuple(ids), tuple(lines)) if ids else None
+
+
+def settle(
+    db: Database, ids: Sequence[int], dead: Iterable[DeadLetter], expired: int, now_ms: int
+) -> tuple[Filling, dict[str, int]]:
+    """Delete what the database has confirmed, and keep what it has refused; return what waits now, and the counts."""
+    db.execute(delete(BlockRow).where(BlockRow.id.in_(ids)))
+    letters = [{"refused_ms": now_ms, "line": letter.line, "reason": letter.reason[:1000]} for letter in dead]
+    if letters:
+        db.execute(insert(DeadLetterRow), letters)
+        _count(db, REFUSED, len(letters), now_ms)
+        newest = db.scalar(select(func.max(DeadLetterRow.id))) or 0
+        db.execute(delete(DeadLetterRow).where(DeadLetterRow.id <= newest - MAX_DEAD_LETTERS))
+    if expired:
+        _count(db, EXPIRED, expired, now_ms)
+    return filling(db), counts(db)
+
+
+def dead_letters(db: Database, limit: int) -> list[DeadLetterRow]:
+    """Return the newest refused lines, the newest first."""
+    return list(db.scalars(select(DeadLetterRow).order_by(DeadLetterRow.id.desc()).limit(limit)))
+
+
+def _make_room(db: Database, wanted_bytes: int) -> int:
+    """Delete the oldest blocks, telemetry first, until so much is free; return how many lines."""
+    lines = size_bytes = 0
+    doomed: list[int] = []
+    rows = db.execute(
+        select(BlockRow.id, BlockRow.lines, BlockRow.size_bytes).order_by(BlockRow.lasting, BlockRow.id)
+    ).yield_per(64)
+    for row in rows:
+        if size_bytes >= wanted_bytes:
+            break
+        doomed.append(row.id)
+        lines += row.lines
+        size_bytes += row.size_bytes
+    rows.close()
+    db.execute(delete(BlockRow).where(BlockRow.id.in_(doomed)))
+    return lines
+
+
+def _count(db: Database, name: str, lines: int, now_ms: int) -> None:
+    row = db.get(CountRow, name)
+    if row is None:
+        row = CountRow(name=name, lines=0, changed_ms=now_ms)
+        db.add(row)
+    row.lines += lines
+    row.changed_ms = now_ms
+    db.flush()
