@@ -125,6 +125,13 @@ class VictoriaMetrics(_Server):
         return subprocess.Popen([program, *options], stdout=log, stderr=log)
 
 
+class _ProxyServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients that are killed in the middle of a request are what the tests are about."""
+
+
 class WriteProxy:
     """Takes ``/api/v2/write?bucket=B`` and writes to an InfluxDB 1 as ``/write?db=B``.
 
@@ -184,8 +191,7 @@ class WriteProxy:
             def log_message(self, *_args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _ProxyServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

@@ -148,6 +148,8 @@ def nearly_commands(draw: st.DrawFn) -> dict[str, Any]:
     for _ in range(draw(st.integers(0, 3))):
         target = command
         inner = [value for value in command.values() if isinstance(value, dict)]
+        inner += [entry for value in command.values() if isinstance(value, list) for entry in value]
+        inner = [value for value in inner if isinstance(value, dict)]
         if inner and draw(st.booleans()):
             target = draw(st.sampled_from(inner))
         keys = sorted(target)

@@ -75,6 +75,9 @@ ANYTHING = [
     *map(json.dumps, ["http://" + "a" * 505, "http://" + "a" * 506, "HTTP://x", " http://x", "http://x\u3000"]),
     *map(json.dumps, [["a"], ["a"] * 4, ["a"] * 5, ["A"], [1], [None], [["a"]], {"a": 1}, {"energy_wh": 1}]),
     *map(json.dumps, [{"type": "rfid", "value": "x"}, {"type": "rfid"}, {"value": "x"}, {"type": "x", "value": "x"}]),
+    *map(json.dumps, [[{"type": "rfid", "value": "x"}] * count for count in (1, 20, 21)]),
+    *map(json.dumps, [[{"id_token": {"type": "rfid", "value": "x"}}] * count for count in (1, 20, 21)]),
+    *map(json.dumps, [[{"id_token": {"type": "rfid"}}], [{"id_token": None}], [{}], [[]], [{"type": "rfid"}]]),
     *map(json.dumps, [{"max_current_a": 6, "idle_end_s": 0}, {"max_current_a": 6, "nonsense": 0}]),
 ]
 """JSON texts at and beside every limit of the contract: each is tried in every field."""
@@ -87,6 +90,9 @@ def _with_every_field(command):
         if isinstance(value, dict):
             for inner in _with_every_field(value):
                 yield {**command, name: inner}
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for inner in _with_every_field(value[0]):
+                yield {**command, name: [inner]}
 
 
 COMPLETE = [
@@ -115,9 +121,11 @@ def test_every_field_is_missed_by_both_or_by_none(command):
 
 def _without_marker(value):
     """Return the object without the field that holds ``@``."""
-    return {
-        name: _without_marker(part) if isinstance(part, dict) else part for name, part in value.items() if part != "@"
-    }
+    if isinstance(value, list):
+        return [_without_marker(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _without_marker(part) for name, part in value.items() if part != "@"}
 
 
 @settings(max_examples=300, deadline=None)

@@ -262,4 +262,5 @@ def test_unions_are_told_apart_by_one_field():
     assert {topic.name: discriminator(topic) for topic in TOPICS if len(variants(topic.message)) > 1} == {
         "charger_event": "type",
         "charger_command": "op",
+        "agent_query": "op",
     }

@@ -15,8 +15,12 @@ RETAINED = {
     "charger_state",
     "charger_decision",
     "charger_wish",
+    "circuit_load",
+    "shadow_decision",
+    "shadow_comparison",
     "alarm",
     "agent_health",
+    "agent_claim",
 }
 CLEARABLE = {"charger_wish", "alarm"}
 

@@ -42,6 +42,8 @@ def random_car(random: Random, name: str) -> VirtualCar:
         car.min_current_a = 9.0
     elif kind < 0.24:
         car.simplified = True
+    elif kind < 0.28:
+        car.sleeps_after_ms, car.wakes_after_ms = 20_000, 3_500 if kind < 0.26 else 29_000
     return car
 
 

@@ -101,7 +101,9 @@ class FakeSnapshot:
         self.duty_percent = pilot.offered / 0.6 if pilot.pwm else 100.0
         self.cp_high_v = {"A": 12.0, "B": 9.0, "C": 6.0, "D": 3.0, "E": 0.0}.get(pilot.cp_state)
         self.cp_low_v = -12.0 if pilot.pwm else None
-        self.faults = tuple(pilot.faults)
+        self.derated_a = pilot.derated_a
+        self.faults = tuple(pilot.faults) + (() if pilot.derated_a else ("over_temperature",))
+        self.locked = tuple(pilot.locked)
         self.change_count = pilot.change_count
 
 
@@ -117,6 +119,10 @@ class FakePilot:
         self.permitted = False
         self.available = True
         self.faults: list[str] = []
+        self.locked: list[str] = []
+        self.derated_a = 32.0
+        self.celsius: float | None = None
+        self.disconnected = False
         self.change_count = 0
         self.heartbeats = 0
         self.lazy_opening = False
@@ -154,8 +160,23 @@ class FakePilot:
                 self.cp_state = "A"
             self.changed()
 
+    def temperature(self, celsius: float | None) -> None:
+        """Derate like the native module; None changes nothing here."""
+        self.celsius = celsius
+        if celsius is None:
+            return
+        step = 3 if celsius >= 71 else 2 if celsius >= 68 else 1 if celsius >= 65 else 0
+        derated_a = (32.0, 16.0, 8.0, 0.0)[step]
+        if derated_a < self.derated_a or (celsius <= 62 and self.derated_a < 32):
+            self.derated_a = derated_a
+            self.changed()
+
+    def disconnect(self, off: bool) -> None:
+        assert not off or not (self.closed or self.permitted), "it would be refused"
+        self.disconnected = off
+
     def clear_faults(self) -> None:
-        self.faults = []
+        self.faults = list(self.locked)
         self.changed()
 
 

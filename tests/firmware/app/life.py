@@ -53,6 +53,8 @@ class Hardware:
     cp_high_v = 9.0
     cp_low_v = -12.0
     faults = ()
+    locked = ()
+    derated_a = 32.0
     voltage_v = (230.0, 230.0, 230.0)
 
     def __init__(self, clock):
@@ -121,6 +123,12 @@ class Hardware:
 
     def temperature_c(self):
         return 25.0
+
+    def temperature(self, celsius):
+        pass
+
+    def disconnect(self, off):
+        pass
 
     def unlock(self):
         return False

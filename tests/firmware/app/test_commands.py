@@ -37,6 +37,7 @@ VALID: dict[str, dict[str, Any]] = {
         "signature": "",
         "not_before_ts": None,
     },
+    "update_local_list": {"version": 7, "base_version": None, "entries": [{"id_token": TOKEN}], "removals": [TOKEN]},
     "get_log": {"url": "https://x/y"},
     "identify": {"duration_s": 5},
 }

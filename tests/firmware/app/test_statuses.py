@@ -180,16 +180,6 @@ def test_an_emergency_stop_ends_the_session() -> None:
     assert bench.authorize()["code"] == "faulted"
 
 
-def test_a_silent_reader_keeps_nobody_from_charging() -> None:
-    bench = Bench()
-    bench.pilot.faults = ["reader_silent"]
-    bench.tick()
-    bench.pilot.faults = []
-    bench.charger.faults.set("reader_silent", True, "", bench.clock.now)
-    bench.charge()
-    assert bench.state()["faults"][0]["fault"] == "reader_silent"
-
-
 def test_a_word_that_the_contract_lacks_does_not_reach_the_bus() -> None:
     bench = Bench()
     bench.pilot.faults = ["flux_capacitor"]

@@ -11,13 +11,14 @@ from tests.firmware.cp_pwm.native import Native, Twin
 
 
 class Bench:
-    """Mirror contact and heartbeat follow by themselves unless told otherwise."""
+    """Mirror contact, heartbeat and a cool temperature follow by themselves unless told otherwise."""
 
     native: ClassVar[Native | None] = None
 
     def __init__(self, **board: object) -> None:
         settings = {"has_residual_test": False} | board
-        self.inputs = Inputs(proximity_ohm=220)
+        self.measures = True
+        self.inputs = Inputs(proximity_ohm=220, temperature_mc=25_000)
         self.spec = PilotInterlock(Board(**settings), 0)  # type: ignore[arg-type]
         self.twin = Twin(self.native, self.spec.board, 0) if self.native is not None else None
         self.now_ms = 0
@@ -35,6 +36,8 @@ class Bench:
         for _ in range(ms):
             if self.beats:
                 self.inputs.heartbeat_ms = self.now_ms
+            if self.measures:
+                self.inputs.temperature_ms = self.now_ms
             if self.mirror_follows:
                 self.inputs.mirror_closed = self.spec.outputs.contactor
             self.spec.tick(self.now_ms, self.inputs)

@@ -11,7 +11,7 @@ from random import Random
 from firmware.cp_pwm.specification import Board, Inputs, Outputs, PilotInterlock
 from firmware.cp_pwm.specification.instants import LONG_AGO
 from firmware.cp_pwm.specification.levels import STATES
-from tests.firmware.cp_pwm.traces import Step, apply, random_trace
+from tests.firmware.cp_pwm.traces import DIRECTED, DIRECTED_BOARDS, Step, apply, random_trace
 
 MAKE_FOLDER = Path(__file__).parents[3] / "firmware" / "cp_pwm" / "host"
 
@@ -23,21 +23,30 @@ class CBoard(ctypes.Structure):
         ("tethered", ctypes.c_bool),
         ("has_mirror", ctypes.c_bool),
         ("has_residual_test", ctypes.c_bool),
+        ("has_temperature", ctypes.c_bool),
+        ("has_disconnect", ctypes.c_bool),
+        ("has_emergency_stop", ctypes.c_bool),
+        ("has_ground_monitor", ctypes.c_bool),
     ]
 
 
 class CInputs(ctypes.Structure):
     _fields_ = [
         ("heartbeat_ms", ctypes.c_int64),
+        ("temperature_ms", ctypes.c_int64),
         ("high_mv", ctypes.c_int32),
         ("low_mv", ctypes.c_int32),
         ("proximity_ohm", ctypes.c_int32),
         ("offer_ma", ctypes.c_int32),
+        ("temperature_mc", ctypes.c_int32),
         ("clear_count", ctypes.c_uint32),
         ("residual_trip", ctypes.c_bool),
         ("mirror_closed", ctypes.c_bool),
         ("permit", ctypes.c_bool),
         ("available", ctypes.c_bool),
+        ("disconnect", ctypes.c_bool),
+        ("emergency_stop", ctypes.c_bool),
+        ("ground_lost", ctypes.c_bool),
     ]
 
 
@@ -45,11 +54,14 @@ class COutputs(ctypes.Structure):
     _fields_ = [
         ("offered_ma", ctypes.c_int32),
         ("cable_ma", ctypes.c_int32),
+        ("derated_ma", ctypes.c_int32),
         ("faults", ctypes.c_uint32),
+        ("locked", ctypes.c_uint32),
         ("duty_permille", ctypes.c_int16),
         ("state", ctypes.c_uint8),
         ("contactor", ctypes.c_bool),
         ("residual_test", ctypes.c_bool),
+        ("disconnected", ctypes.c_bool),
     ]
 
     def outputs(self) -> Outputs:
@@ -61,6 +73,9 @@ class COutputs(ctypes.Structure):
             self.cable_ma,
             self.faults,
             self.residual_test,
+            self.derated_ma,
+            self.locked,
+            self.disconnected,
         )
 
 
@@ -155,6 +170,10 @@ def random_board(random: Random) -> Board:
         has_mirror=random.random() < 0.9,
         has_residual_test=random.random() < 0.7,
         simplified_cap_ma=random.choice((0, 10_000)),
+        has_temperature=random.random() < 0.8,
+        has_disconnect=random.random() < 0.5,
+        has_emergency_stop=random.random() < 0.5,
+        has_ground_monitor=random.random() < 0.5,
     )
 
 
@@ -164,12 +183,21 @@ def main() -> int:
     parser.add_argument("library", type=Path)
     parser.add_argument("--ticks", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--events", action="store_true", help="tick at changes and deadlines only: more happens")
     arguments = parser.parse_args()
     native, ticks, seed = Native(arguments.library), 0, arguments.seed
+    compare = native.compare_events if arguments.events else native.compare
+    for name, trace in DIRECTED.items():
+        for board in DIRECTED_BOARDS:
+            try:
+                ticks += compare(board, list(trace))
+            except AssertionError as error:
+                print(f"{name}: {error}")
+                return 1
     while ticks < arguments.ticks:
         random = Random(f"native {seed}")
         try:
-            ticks += native.compare(random_board(random), random_trace(random, 30))
+            ticks += compare(random_board(random), random_trace(random, 30))
         except AssertionError as error:
             print(f"seed {seed}: {error}")
             return 1

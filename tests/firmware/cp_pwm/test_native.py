@@ -15,7 +15,7 @@ from firmware.cp_pwm.specification import Board
 from firmware.cp_pwm.specification.duty import clamp_ma, duty_permille
 from firmware.cp_pwm.specification.levels import STATES, classify
 from tests.firmware.cp_pwm.native import Native, make, random_board
-from tests.firmware.cp_pwm.traces import BOARDS, CLOSING, TESTED, TRACES, Step, random_trace
+from tests.firmware.cp_pwm.traces import BOARDS, CLOSING, DIRECTED, DIRECTED_BOARDS, TESTED, TRACES, Step, random_trace
 
 TICKS = int(os.environ.get("CHARGEBUS_NATIVE_TICKS", "100000"))
 
@@ -42,6 +42,13 @@ def test_equal_on_many_traces_by_events(native: Native) -> None:
     for seed in range(TICKS // 300):
         random = Random(f"events {seed}")
         native.compare_events(random_board(random), random_trace(random, 40))
+
+
+@pytest.mark.parametrize("name", DIRECTED)
+def test_equal_on_directed_traces(native: Native, name: str) -> None:
+    for board in DIRECTED_BOARDS:
+        native.compare(board, list(DIRECTED[name]))
+        native.compare_events(board, list(DIRECTED[name]))
 
 
 def test_equal_for_a_day(native: Native) -> None:

@@ -6,6 +6,7 @@ from random import Random
 from hypothesis import strategies as st
 
 from firmware.cp_pwm.specification import NO_PLUG_OHM, Board, Inputs, Outputs, PilotInterlock
+from firmware.cp_pwm.specification.signals import UNKNOWN_MC
 
 HIGH_MV = (12_000, 9_000, 6_000, 3_000, 0, -12_000, 10_500, 7_500, 4_500, 1_500, -6_000, 30_000)
 EDGES_MV = tuple(
@@ -18,6 +19,10 @@ EDGES_MV = tuple(
 LOW_MV = (-12_000, -12_000, -12_000, -9_999, -10_000, -10_001, 0, 9_000, -6_000)
 PROXIMITY_OHM = (220, 220, 100, 680, 1_500, NO_PLUG_OHM, 0, 74, 75, 149, 150, 329, 330, 999, 1_000, 2_200, 2_201)
 OFFER_MA = (16_000, 32_000, 5_999, 6_000, 0, 51_500, 51_000, 52_500, 80_000, 99_000, 13_000)
+TEMPERATURE_MC = (
+    *(edge + offset for edge in (62_000, 65_000, 68_000, 71_000, -40_000, 125_000) for offset in (-1, 0, 1)),
+    *(UNKNOWN_MC, 2**31 - 1, 0, 25_000, 63_500),
+)
 STEPS_MS = (1, 1, 2, 5, 10, 24, 25, 26, 49, 50, 51, 99, 100, 101, 249, 250, 251, 499, 500, 501, 1_000, 1_250, 1_500)
 MIDDLE_STEPS_MS = (2_000, 2_001, 4_999, 5_000, 5_001, 6_000)
 LONG_STEPS_MS = (29_999, 30_000, 30_001)
@@ -43,6 +48,11 @@ GOOD = (
     ("permit", True),
     ("available", True),
     ("heartbeat", True),
+    ("disconnect", False),
+    ("temperature_mc", 25_000),
+    ("temperature", True),
+    ("emergency_stop", False),
+    ("ground_lost", False),
 )
 
 CHANGE = st.one_of(
@@ -56,11 +66,16 @@ CHANGE = st.one_of(
     st.tuples(st.just("offer_ma"), st.sampled_from(OFFER_MA)),
     st.tuples(st.just("permit"), st.booleans()),
     st.tuples(st.just("available"), st.booleans()),
+    st.tuples(st.just("disconnect"), st.booleans()),
+    st.tuples(st.just("temperature_mc"), st.sampled_from(TEMPERATURE_MC)),
+    st.tuples(st.just("temperature"), st.just(True)),
+    st.tuples(st.just("emergency_stop"), st.booleans()),
+    st.tuples(st.just("ground_lost"), st.booleans()),
     st.tuples(st.just("clear"), st.just(True)),
     st.tuples(st.just("heartbeat"), st.just(True)),
     st.tuples(st.just("good"), st.just(True)),
 )
-ALIVE = (("mirror_follows", True), ("trip_follows", True), ("heartbeat", True))
+ALIVE = (("mirror_follows", True), ("trip_follows", True), ("heartbeat", True), ("temperature", True))
 """What a working charger does all the time, so that most faults are met with the contactor closed."""
 STEP = st.builds(
     Step,
@@ -76,6 +91,10 @@ BOARDS = st.builds(
     has_mirror=st.booleans(),
     has_residual_test=st.booleans(),
     simplified_cap_ma=st.sampled_from((0, 10_000)),
+    has_temperature=st.booleans(),
+    has_disconnect=st.booleans(),
+    has_emergency_stop=st.booleans(),
+    has_ground_monitor=st.booleans(),
 )
 TESTED = (Step((), 2), Step((("trip_follows", True),), 2), Step((("trip_follows", True),), 2))
 """The residual-current device passes its test at boot."""
@@ -87,6 +106,48 @@ CLOSING = (
 )
 """A car arrives and the contactor closes: what most traces begin with."""
 
+BEATS = tuple(Step((("heartbeat", True), ("temperature", True), ("mirror_follows", True)), 1_000) for _ in range(62))
+"""An app that goes on for a minute."""
+AWAY = (Step((("high_mv", 9_000), ("disconnect", True), ("heartbeat", True)), 1), *BEATS)
+DIRECTED = {
+    "the app ends the charging and the car does not stop": (*CLOSING, Step((("permit", False),), 1), *BEATS[:8]),
+    "a disconnect that is never taken back": AWAY,
+    "a disconnect and F": (*AWAY[:3], Step((("available", False),), 1), *BEATS[:12], *AWAY),
+    "residual current right after closing": (
+        *CLOSING,
+        Step((("residual_trip", True),), 100),
+        Step((("residual_trip", False),), 100),
+        Step((("clear", True),), 100),
+    ),
+    "the plug is pulled": (*CLOSING, Step((("proximity_ohm", NO_PLUG_OHM),), 300)),
+    "an offer that no duty can say": (*CLOSING, Step((("offer_ma", 51_500),), 300), *BEATS[:8]),
+    "a car comes while the device is tested": (
+        *CLOSING,
+        Step((("high_mv", 12_000),), 100),
+        Step((("high_mv", 9_000),), 300),
+    ),
+    "the car stops and goes on": (
+        *CLOSING,
+        Step((("high_mv", 9_000),), 300),
+        Step((("high_mv", 6_000),), 1),
+        *BEATS[:8],
+        Step((("high_mv", 9_000),), 300),
+    ),
+    "hot, then cool": (
+        *CLOSING,
+        *(
+            Step((("temperature_mc", temperature_mc), ("temperature", True), ("heartbeat", True)), 1_900)
+            for temperature_mc in (65_000, 68_000, 66_000, 71_000, 67_000, 62_001, 62_000)
+        ),
+        *BEATS[:5],
+    ),
+}
+"""What random traces seldom meet or do not live long enough for, by name."""
+DIRECTED_BOARDS = (
+    Board(rated_ma=80_000, has_residual_test=False),
+    Board(rated_ma=80_000, tethered=True, has_disconnect=False),
+)
+
 TRACES = st.tuples(st.booleans(), st.lists(STEP, min_size=1, max_size=40)).map(
     lambda drawn: (list(CLOSING) if drawn[0] else []) + drawn[1]
 )
@@ -97,6 +158,8 @@ def apply(inputs: Inputs, changes: tuple[Change, ...], now_ms: int, outputs: Out
     for name, value in changes:
         if name == "heartbeat":
             inputs.heartbeat_ms = now_ms
+        elif name == "temperature":
+            inputs.temperature_ms = now_ms
         elif name == "clear":
             inputs.clear_count += 1
         elif name == "mirror_follows":
@@ -156,7 +219,7 @@ def random_trace(random: Random, steps: int) -> list[Step]:
             changes.append(("mirror_follows", True))
             changes.append(("trip_follows", True))
         for _ in range(random.choice((0, 0, 1, 1, 2, 3))):
-            kind = random.randrange(14)
+            kind = random.randrange(19)
             changes.append(
                 (
                     ("high_mv", random.choice(HIGH_MV + EDGES_MV)),
@@ -173,6 +236,11 @@ def random_trace(random: Random, steps: int) -> list[Step]:
                     ("clear", True),
                     ("heartbeat", True),
                     ("good", True),
+                    ("disconnect", random.random() < 0.5),
+                    ("temperature_mc", random.choice(TEMPERATURE_MC)),
+                    ("temperature", True),
+                    ("emergency_stop", random.random() < 0.3),
+                    ("ground_lost", random.random() < 0.3),
                 )[kind]
             )
         trace.append(Step(tuple(changes), random.choice(4 * STEPS_MS + 2 * MIDDLE_STEPS_MS + LONG_STEPS_MS[1:2])))

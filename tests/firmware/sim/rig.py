@@ -59,6 +59,7 @@ class HardwareRig:
             self.hardware.advance(self.now_ms)
             if self.beats:
                 self.hardware.pilot.heartbeat()
+                self.hardware.pilot.temperature(self.hardware.temperature_c())
         return self
 
     def charge(self, car: VirtualCar, offer_a: float = 16.0) -> "HardwareRig":

@@ -13,7 +13,7 @@ def car(**settings: object) -> VirtualCar:
 
 
 def test_idle_charger_needs_no_time() -> None:
-    rig = HardwareRig().run(2_000)
+    rig = HardwareRig(has_temperature=False).run(2_000)
     assert rig.hardware.pilot.snapshot().cp_state == "A"
     assert rig.hardware.next_change_ms() > rig.now_ms + 23 * 3_600_000, "only the daily self-test comes"
 
@@ -171,7 +171,7 @@ def test_a_hung_app_opens() -> None:
 
 
 def test_residual_current() -> None:
-    rig = HardwareRig().charge(car())
+    rig = HardwareRig().charge(car()).run(3_000)
     rig.hardware.residual_leak = True
     rig.hardware.touch()
     assert rig.run(30, 10).hardware.pilot.snapshot().faults == ("residual_current",)
