@@ -29,6 +29,7 @@ from bus_schema.fields import discriminator, fields, variants
 from bus_schema.message import IdToken, Message
 from bus_schema.topic import Topic
 from bus_schema.topics import TOPICS, Address
+from bus_schema.units import Unit
 
 InfluxType = Literal["integer", "float", "boolean", "string"]
 """The types of line protocol."""
@@ -52,6 +53,8 @@ class Measurement:
     topic: Topic[Any]
     tags: tuple[str, ...]
     fields: dict[str, InfluxType]
+    units: dict[str, Unit]
+    """Of the fields that have one."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Step:
     field: str
     """Name of the field; of a nested object the prefix of its fields."""
     type: InfluxType
+    unit: Unit | None = None
     counted: bool = False
     """The value is a list or dict, and the field its length."""
     nested: tuple["Step", ...] = ()
@@ -83,7 +87,7 @@ def steps(model: type[BaseModel], prefix: str = "") -> tuple[Step, ...]:
         elif get_origin(each.type) in (list, dict):
             found.append(Step(each.name, f"{name}_count", "integer", counted=True))
         else:
-            found.append(Step(each.name, name, _scalar(name, each.type)))
+            found.append(Step(each.name, name, _scalar(name, each.type), each.unit))
     return tuple(found)
 
 
@@ -98,15 +102,18 @@ def measurement(topic: Topic[Any]) -> Measurement:
     word = discriminator(topic)
     tags = ("site", *topic.parameters, *((word,) if word else ()))
     types: dict[str, InfluxType] = {}
+    units: dict[str, Unit] = {}
     for model in variants(topic.message):
         for step in _flat(steps(model)):
+            if step.unit is not None:
+                units[step.field] = step.unit
             if step.field != word and types.setdefault(step.field, step.type) != step.type:
                 raise MeasurementConflict(f"{topic.measurement}.{step.field} is {types[step.field]} and {step.type}")
     if topic.clearable:
         types[STANDING] = "boolean"
     if shared := sorted(set(tags) & set(types)):
         raise MeasurementConflict(f"{topic.measurement}: tag and field share the name {', '.join(shared)}")
-    return Measurement(topic.measurement, topic, tags, types)
+    return Measurement(topic.measurement, topic, tags, types, units)
 
 
 def measurements() -> tuple[Measurement, ...]:
