@@ -17,6 +17,8 @@ AGENTS = sorted(
 def imports(folder: str) -> Iterator[tuple[str, str]]:
     """Yield (file:line, module) for every absolute import below ``folder``."""
     for path in sorted((ROOT / folder).rglob("*.py")):
+        if "build" in path.relative_to(ROOT).parts:
+            continue  # What was unpacked to be built is not ours.
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
