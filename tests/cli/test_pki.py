@@ -1,0 +1,140 @@
+"""The site's certificates: made once, kept, renewed, and what Mosquitto and Python make of them."""
+
+import json
+import shutil
+import ssl
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+from typer.testing import CliRunner
+
+from agents.cli.main import app
+from agents.cli.pki_authority import LASTS, PkiError, all_issued, found, issue, read
+from tests.brokers import remove_broker, start_broker
+from tests.waiting import eventually_sync
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    assert found(tmp_path / "pki", "garage", NOW)
+    return tmp_path / "pki"
+
+
+def test_the_authority_is_made_once(folder: Path) -> None:
+    before = (folder / "ca.key").read_bytes()
+    assert not found(folder, "garage", NOW)
+    assert (folder / "ca.key").read_bytes() == before
+    assert (folder / "ca.key").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("lost", ["ca.pem", "ca.key"])
+def test_half_an_authority_is_not_replaced(folder: Path, lost: str) -> None:
+    (folder / lost).unlink()
+    with pytest.raises(PkiError, match=f"{lost} is missing.*backup"):
+        found(folder, "garage", NOW)
+
+
+def test_a_certificate_is_kept_until_it_is_renewed(folder: Path) -> None:
+    first = issue(folder, "c1", NOW)
+    assert issue(folder, "c1", NOW + timedelta(days=1)) == first
+    second = issue(folder, "c1", NOW + timedelta(days=2), renew=True)
+    assert second.serial != first.serial
+    assert second.ends == NOW + timedelta(days=2) + LASTS
+    assert not [path for path in folder.iterdir() if path.suffix == ".new"]
+
+
+def test_a_servers_names_are_not_changed_in_silence(folder: Path) -> None:
+    issue(folder, "broker", NOW, server_names=["broker.local", "10.0.0.2"])
+    with pytest.raises(PkiError, match=r"is for broker.local, 10.0.0.2: use --renew"):
+        issue(folder, "broker", NOW, server_names=["other.local"])
+    assert issue(folder, "broker", NOW, server_names=["other.local"], renew=True).alternative_names == ("other.local",)
+
+
+@pytest.mark.parametrize("name", ["ca", "", "../c1", "C1", "a/b", "-x", "x" * 64, "a b"])
+def test_names_that_are_none(folder: Path, name: str) -> None:
+    with pytest.raises(PkiError, match="is no name"):
+        issue(folder, name, NOW)
+
+
+def test_without_an_authority_nothing_is_issued(tmp_path: Path) -> None:
+    with pytest.raises(PkiError, match="pki init"):
+        issue(tmp_path, "c1", NOW)
+
+
+def test_openssl_agrees(folder: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("missing: openssl")
+    issue(folder, "c1", datetime.now(UTC))
+    done = subprocess.run(
+        ["openssl", "verify", "-purpose", "sslclient", "-x509_strict", "-CAfile", "ca.pem", "c1.pem"],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    # An authority that is as young as this test but "from yesterday" is valid now.
+    assert "c1.pem: OK" in done.stdout or "not yet valid" in done.stderr, done
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    runner = CliRunner()
+    pki = ["--folder", str(tmp_path / "pki")]
+    assert runner.invoke(app, ["pki", "init", "garage", *pki]).exit_code == 0
+    assert "there already" in runner.invoke(app, ["pki", "init", "garage", *pki]).output
+    assert runner.invoke(app, ["pki", "server", "localhost", "127.0.0.1", *pki]).exit_code == 0
+    assert runner.invoke(app, ["pki", "issue", "c1", "ledger", *pki]).exit_code == 0
+    shown = runner.invoke(app, ["pki", "status", "--json", *pki])
+    assert shown.exit_code == 0
+    rows = {row["name"]: row for row in json.loads(shown.output)}
+    assert set(rows) == {"ca", "broker", "c1", "ledger"}
+    assert rows["broker"]["server_names"] == ["localhost", "127.0.0.1"]
+    issue(tmp_path / "pki", "old", datetime.now(UTC) - LASTS + timedelta(days=30))
+    due = runner.invoke(app, ["pki", "status", *pki])
+    assert due.exit_code == 1
+    assert "DUE" in next(line for line in due.output.splitlines() if line.startswith("old"))
+
+
+@pytest.mark.broker
+def test_mosquitto_takes_the_name_from_the_certificate(tmp_path: Path) -> None:
+    folder, now = tmp_path / "pki", datetime.now(UTC)
+    found(folder, "garage", now)
+    issue(folder, "broker", now, server_names=["127.0.0.1", "localhost"])
+    issue(folder, "c1", now)
+    acl = tmp_path / "acl"
+    acl.write_text("pattern readwrite own/%u/#\n")
+    broker = start_broker(
+        "installed",
+        tmp_path,
+        extra_conf=f"per_listener_settings false\nacl_file {acl}\n",
+        listener_conf=f"cafile {folder}/ca.pem\ncertfile {folder}/broker.pem\nkeyfile {folder}/broker.key\n"
+        "require_certificate true\nuse_identity_as_username true\n",
+        wait_for_login=False,
+    )
+    try:
+        heard: list[str] = []
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        client.tls_set(str(folder / "ca.pem"), str(folder / "c1.pem"), str(folder / "c1.key"))
+        client.on_message = lambda _client, _data, message: heard.append(message.topic)
+        client.on_connect = lambda *_: client.subscribe("own/#", 1)
+        client.on_subscribe = lambda *_: [client.publish(f"own/{who}/x", "1", 1) for who in ("c2", "c1")]
+        client.connect("localhost", broker.port)
+        client.loop_start()
+        eventually_sync(lambda: heard, 10, "the broker knows c1")
+        assert heard == ["own/c1/x"], "c1 cannot write as c2"
+        client.disconnect()
+        client.loop_stop()
+        stranger = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        stranger.tls_set(str(folder / "ca.pem"))
+        with pytest.raises((ssl.SSLError, OSError)):
+            stranger.connect("localhost", broker.port)
+            stranger.loop()
+            if stranger.loop() != paho.MQTT_ERR_SUCCESS:
+                raise OSError("refused")
+            raise AssertionError("let in without a certificate")
+    finally:
+        remove_broker(broker)
+    assert {each.name for each in all_issued(folder)} == {"ca", "broker", "c1"}
+    assert not read(folder / "c1.pem").server
