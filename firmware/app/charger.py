@@ -32,19 +32,26 @@ from .faults import Faults
 from .jobs import Jobs, commanded_restart
 from .journal import START, Journal
 from .leases import Leases
+from .local_list import LocalList
 from .measuring import Measuring
 from .messages import Messages
+from .notes import Notes
 from .operations import Operations
 from .publisher import RETRY_MS, Publisher
+from .retries import Retries
 from .rounds import Rounds
 from .service import Service
 from .sessions import Sessions
 from .settings import Settings
 from .status import Statuses
+from .updating import resume_update
+from .validation import check_values
 from .wall_clock import WallClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .seam import Clock, Hardware, Identity, Link, RandomBytes, Snapshot, Storage
 
 JOB_MS = 100
@@ -72,6 +79,7 @@ class Charger:
         self.hardware = hardware
         self.storage = storage
         self.clock = clock
+        self.link = link
         self.boot_id = str(binascii.hexlify(random(6)), "ascii")
         self.messages = Messages(identity, clock, self.boot_id, clock.ticks_ms(), hardware.ratings)
         self.wall_clock = WallClock(clock)
@@ -81,13 +89,24 @@ class Charger:
         self.settings = Settings(storage)
         self.service = Service(storage, clock)
         self.leases = Leases(storage)
-        self.measuring = Measuring(hardware, storage, self.faults)
-        self.sessions = Sessions(self.boot_id, self.settings, self.service, self.events, self.measuring, clock, random)
+        self.local_list = LocalList(storage)
+        self.measuring = Measuring(hardware, storage, self.faults, self.settings)
+        self.sessions = Sessions(
+            self.boot_id, self.settings, self.service, self.events, self.measuring, clock, random, storage
+        )
+        self.retries = Retries(hardware.pilot, self.faults, self.settings)
         self.drive = Drive(hardware, self.settings, self.leases, self.sessions, self.measuring, self.faults)
-        self.commands = Commands(clock, self.messages, Operations(self).execute)
-        self.cards = Cards(self.settings, self.service, self.faults, self.sessions, self.events)
+        self.operations = Operations(self)
+        self.commands = Commands(clock, self.messages, self.operations.execute)
+        self.cards = Cards(self)
         self.publisher = Publisher(link, clock, self.messages, self.commands)
         self.jobs = Jobs(self.commands)
+        self.ota = getattr(hardware, "ota", None)
+        if self.ota is not None:
+            self.publisher.firmware = self.ota.version
+        self.notes = Notes(getattr(hardware, "log", None), clock, self.messages)
+        self.events.note = self.notes.event
+        self.commands.note = self.notes.command
         self.status = STATUS_AVAILABLE
         self.unread = 0
         """Messages other than commands that could not be read."""
@@ -96,7 +115,6 @@ class Charger:
         self._command_topic = self.messages.topic(TOPIC_COMMAND)
         self._ack_topic = self.messages.topic(TOPIC_EVENT_ACK)
         self._pilot = hardware.pilot
-        self._reader = hardware.reader
         self._halted = False
         self._changes = -1
         self._due = 0
@@ -110,6 +128,7 @@ class Charger:
             self.settings.load()
             self.leases.load()
             self.service.load()
+            self.local_list.load()
             self.measuring.register.load(self.journal.energy_wh)
         except OSError:
             damaged = "the flash cannot be read"
@@ -126,7 +145,16 @@ class Charger:
             detail = "%s reset by %s" % (reset[0], reset[2])
             self.commands.answer((reset[1], "reset"), (STAGE_DONE, CODE_OK, "restarted"), now)
         lost_by = STOP_HARD_RESET if reset is not None else STOP_POWER_LOSS
-        self.sessions.recover(self.journal.open_session, lost_by, detail)
+        try:
+            updated = resume_update(self, now)
+        except OSError:
+            updated = None
+        if updated is not None:
+            detail = "firmware update: " + updated[2]
+        elif self.ota is not None and self.ota.on_trial:
+            detail = "restarted by a firmware update; version %s is on trial" % self.ota.version
+        self.notes.boot(self.firmware, self.hardware.ratings.hardware, detail)
+        self.sessions.recover(self.journal.open_session, lost_by, detail, self.journal.session_ts, now)
         self.events.record(EVENT_SECURITY, now, {"kind": "StartupOfTheDevice", "detail": detail})
         self.faults.set(FAULT_SELF_TEST, damaged != "", damaged, now)
 
@@ -141,12 +169,14 @@ class Charger:
 
     def on_connected(self) -> None:
         """The link is up and subscribed."""
+        self.notes.say("connected to the broker")
         self.publisher.connected()
         self.events.rewind()
         self._due = 0
 
     def on_disconnected(self) -> None:
         """The link is down."""
+        self.notes.say("the broker is lost")
         self._due = 0
 
     def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -170,12 +200,12 @@ class Charger:
         pilot, rounds = self._pilot, self._rounds
         pilot.heartbeat()
         snap = pilot.snapshot()
-        uid = self._reader.poll()
-        if uid is not None:
-            self.cards.presented(uid, now, self.hardware)
+        if self.cards.poll(now):
             self._due = 0
-        if now >= rounds.next_ms and rounds.run(snap, now):
-            self._due = 0
+        if now >= rounds.next_ms:
+            if rounds.run(snap, now):
+                self._due = 0
+            snap = pilot.snapshot()
         if now >= self._due or snap.change_count != self._changes:
             self._evaluate(snap, now)
         elif now >= self.publisher.state_at:
@@ -201,7 +231,7 @@ class Charger:
             may_start = self.service.available and faults.forbid_start is None
             plugged = sessions.plugged
             changed = sessions.step(snap, now, may_start)
-            if plugged and not sessions.plugged and snap.faults:
+            if plugged and not sessions.plugged and faults.unplugged(now):
                 # Somebody was there and has pulled the plug: what may be tried again, the next car tries.
                 self._pilot.clear_faults()
             self.drive.apply(snap, now)
@@ -211,7 +241,8 @@ class Charger:
             if not changed and snap.change_count == count:
                 break
         self._changes = snap.change_count
-        offered = self.drive.offered_a > 0
+        self.retries.look(snap, sessions.plugged, now)
+        offered = self.drive.offers
         self.status = self._statuses.of(sessions, faults, self.service, offered, snap, now)
         sessions.sample(self.status, now)
         self._publish(snap, now)
@@ -232,9 +263,11 @@ class Charger:
 
     def _publish(self, snap: "Snapshot", now: int) -> None:
         publisher, sessions = self.publisher, self.sessions
-        taken = publisher.flush(now, self.settings)
+        taken = publisher.flush(now, self.settings, self.local_list.version)
         limit = self.drive.limit
-        changed = publisher.state.update(snap, self.status, limit, sessions, self.leases, self.faults, self.service)
+        update = None if self.ota is None else self.ota.update
+        parts = (self.leases, self.faults, self.service, update)
+        changed = publisher.state.update(snap, self.status, limit, sessions, *parts)
         self._due = now + FAR_MS if taken else now + RETRY_MS
         if taken and (changed or now >= publisher.state_at):
             self._send_state(now)
@@ -244,11 +277,13 @@ class Charger:
 
     def _send_state(self, now: int) -> None:
         register_wh = self.measuring.register.energy_wh
+        self.notes.flush(now, not self.hardware.pilot.snapshot().contactor_closed)
         self.publisher.send_state(now, self.sessions, self.leases, register_wh, self.events, self.journal.pending)
 
     def _plan(self, snap: "Snapshot", now: int) -> None:
         """Find the next moment at which something happens by itself."""
         times = [self.leases.next_expiry(), self.sessions.next_ms(self.status), self.drive.next_ms]
+        times += [self.cards.next_ms, self.retries.next_ms]
         times += [self.events.next_ms, self.events.flash_retry_ms(now), self._statuses.next_ms]
         reservation_ms = self.service.ends_in_ms()
         if reservation_ms is not None:
@@ -259,6 +294,24 @@ class Charger:
             if time is not None and time < self._due:
                 self._due = time
         self._rounds.hurry(snap, now)
+
+    @property
+    def firmware(self) -> str:
+        """Version of what is running."""
+        return self.publisher.firmware
+
+    def order(self, source: str, op: str, fields: "dict[str, Any]") -> tuple[str, str, str]:
+        """Execute an operation for somebody at the charger itself, by the rules of a command; return its answer.
+
+        Raises :class:`firmware.app.validation.Refused` for fields that a command may not have.
+        """
+        now = self.clock.ticks_ms()
+        command: dict[str, Any] = {"op": op, "id": source, "source": source, "ts": 0, "deadline_ts": 0}
+        command.update(fields)
+        answer = self.operations.execute(check_values(command), now)
+        self.notes.command(command["id"], op, answer)
+        self._due = 0
+        return answer
 
     def take_settings(self) -> None:
         """Hand changed settings to the parts that keep them."""
@@ -279,4 +332,5 @@ class Charger:
         """Let the host restart; this object does nothing from here on."""
         self._halted = True
         self.drive.stop()
+        self.notes.leave("restarts: " + kind)
         self.hardware.restart(kind)

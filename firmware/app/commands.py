@@ -44,6 +44,8 @@ class Commands:
         self._execute = execute
         self._answers: dict[str, tuple[str | None, Answer]] = {}
         self._order: list[str] = []
+        self.note: Callable[[str, str | None, Answer], None] | None = None
+        """Told of every answer to a readable command, for the log."""
         self.unsent: list[str] = []
         """Replies, as JSON, that wait for the link."""
         self.retained = 0
@@ -97,6 +99,8 @@ class Commands:
 
     def answer(self, command: tuple[str, str | None], answer: "Answer", now: int) -> None:
         """Give and keep an answer."""
+        if self.note is not None:
+            self.note(command[0], command[1], answer)
         self.remember(command, answer)
         self._reply(command, answer, now)
 

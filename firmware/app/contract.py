@@ -14,6 +14,7 @@ A field is ``(name, kind, required, nullable, low, high, detail, default)``:
   one of URL_SCHEMES followed by at least one character and without white space (0x1c to 0x1f count as such); 0-9a-f.
 - kind ``word``: one of ``detail``.
 - kind ``struct``: an object with the fields of ``STRUCTS[detail]``.
+- kind ``list``: a list of low..high such objects.
 - kind ``settings``: an object with low..high of the names in SETTINGS, each ``(kind, low, high, default)``, where kind
   ``ids`` is a list of low..high ids.
 
@@ -200,6 +201,10 @@ CODE_FAULTED = "faulted"
 CODE_OCCUPIED = "occupied"
 CODE_JOURNAL_FULL = "journal_full"
 CODE_HARDWARE = "hardware"
+CODE_TRANSFER = "transfer"
+CODE_BAD_IMAGE = "bad_image"
+CODE_VERSION_MISMATCH = "version_mismatch"
+CODE_LIST_FULL = "list_full"
 CODES = (
     CODE_OK,
     CODE_MALFORMED,
@@ -222,6 +227,10 @@ CODES = (
     CODE_OCCUPIED,
     CODE_JOURNAL_FULL,
     CODE_HARDWARE,
+    CODE_TRANSFER,
+    CODE_BAD_IMAGE,
+    CODE_VERSION_MISMATCH,
+    CODE_LIST_FULL,
 )
 
 PHASE_L1 = "L1"
@@ -231,6 +240,33 @@ PHASES = (
     PHASE_L1,
     PHASE_L2,
     PHASE_L3,
+)
+
+UPDATE_DOWNLOADING = "Downloading"
+UPDATE_DOWNLOAD_PAUSED = "DownloadPaused"
+UPDATE_DOWNLOADED = "Downloaded"
+UPDATE_DOWNLOAD_FAILED = "DownloadFailed"
+UPDATE_SIGNATURE_VERIFIED = "SignatureVerified"
+UPDATE_INVALID_SIGNATURE = "InvalidSignature"
+UPDATE_INSTALL_VERIFICATION_FAILED = "InstallVerificationFailed"
+UPDATE_INSTALL_SCHEDULED = "InstallScheduled"
+UPDATE_INSTALLING = "Installing"
+UPDATE_INSTALL_REBOOTING = "InstallRebooting"
+UPDATE_INSTALLED = "Installed"
+UPDATE_INSTALLATION_FAILED = "InstallationFailed"
+UPDATE_STATUSES = (
+    UPDATE_DOWNLOADING,
+    UPDATE_DOWNLOAD_PAUSED,
+    UPDATE_DOWNLOADED,
+    UPDATE_DOWNLOAD_FAILED,
+    UPDATE_SIGNATURE_VERIFIED,
+    UPDATE_INVALID_SIGNATURE,
+    UPDATE_INSTALL_VERIFICATION_FAILED,
+    UPDATE_INSTALL_SCHEDULED,
+    UPDATE_INSTALLING,
+    UPDATE_INSTALL_REBOOTING,
+    UPDATE_INSTALLED,
+    UPDATE_INSTALLATION_FAILED,
 )
 
 EVENT_SESSION_STARTED = "session_started"
@@ -243,15 +279,30 @@ EVENT_SECURITY = "security"
 
 MAX_TEXT = 400
 MAX_FAULT_DETAIL = 120
+MAX_UPDATE_REASON = 120
 MAX_TOKEN = 64
 MAX_CURRENT_A = 1000
 MAX_ENERGY_WH = 9007199254740991
 MAX_LEASES = 8
+MAX_LOCAL_LIST = 500
+CUT_SHORT_LIST = 2147483647
+SOURCE_LOCAL = "local"
 MAX_FAULTS = 8
 ID_FIRST = "abcdefghijklmnopqrstuvwxyz0123456789"
 ID_REST = "abcdefghijklmnopqrstuvwxyz0123456789_-"
 ID_MAX = 32
 URL_SCHEMES = ("http://", "https://", "ftp://", "ftps://", "mqtt://")
+
+# The file of a firmware update; bus_schema/firmware_image.py says what is where.
+IMAGE_MAGIC = b"CHGBUSFW"
+IMAGE_FORMAT = 1
+IMAGE_LAYOUT = "<8sBBHI32s16s32s8s24s"
+IMAGE_SIGNED_BYTES = 128
+IMAGE_HEADER_BYTES = 512
+IMAGE_KEY_BITS = 3072
+IMAGE_KEY_EXPONENT = 65537
+IMAGE_SALT_BYTES = 32
+IMAGE_MAY_DOWNGRADE = 1
 
 # name: (kind, low, high, default)
 SETTINGS = {
@@ -264,6 +315,13 @@ SETTINGS = {
     "idle_end_s": ("int", 0, 604800, 0),
     "stop_by_same_card": ("bool", None, None, True),
     "start_delay_max_s": ("int", 0, 1800, 0),
+    "nominal_voltage_v": ("float", 100, 300, 230.0),
+    "wake_sleepy_cars": ("bool", None, None, True),
+    "resume_after_power_loss": ("bool", None, None, False),
+    "residual_current_retries": ("int", 0, 6, 0),
+    "local_pre_authorize": ("bool", None, None, False),
+    "local_authorize_offline": ("bool", None, None, True),
+    "allow_offline_tx_for_unknown_id": ("bool", None, None, False),
 }
 
 # What every command carries, besides op.
@@ -285,6 +343,7 @@ COMMANDS = {
         ("id_token", "struct", True, False, None, None, "id_token", None),
         ("caps", "struct", False, False, None, None, "caps", {"energy_wh": None, "duration_min": None}),
         ("connection_timeout_s", "int", False, True, 1, 86400, None, None),
+        ("parent_id_token", "struct", False, True, None, None, "id_token", None),
     ),
     "refuse": (
         ("id_token", "struct", True, False, None, None, "id_token", None),
@@ -319,13 +378,19 @@ COMMANDS = {
         ("message", "word", True, False, None, None, ("meta", "state", "telemetry", "events"), None),
     ),
     "configure": (
-        ("settings", "settings", True, False, 1, 9, None, None),
+        ("settings", "settings", True, False, 1, 16, None, None),
+    ),
+    "update_local_list": (
+        ("version", "int", True, False, 0, 2147483646, None, None),
+        ("base_version", "int", False, True, 0, 2147483647, None, None),
+        ("entries", "list", False, False, 0, 20, "local_list_entry", ()),
+        ("removals", "list", False, False, 0, 20, "id_token", ()),
     ),
     "update_firmware": (
         ("url", "url", True, False, 1, 512, None, None),
-        ("version", "key", True, False, 1, 64, None, None),
-        ("sha256", "hex", True, False, 64, 64, None, None),
-        ("signature", "str", True, False, 0, 1024, None, None),
+        ("version", "key", False, True, 1, 64, None, None),
+        ("sha256", "hex", False, True, 64, 64, None, None),
+        ("signature", "str", False, False, 0, 1024, None, ""),
         ("not_before_ts", "int", False, True, 0, 4102444800000, None, None),
     ),
     "get_log": (
@@ -346,5 +411,11 @@ STRUCTS = {
     "caps": (
         ("energy_wh", "int", False, True, 1, 9007199254740991, None, None),
         ("duration_min", "int", False, True, 1, 44640, None, None),
+    ),
+    "local_list_entry": (
+        ("id_token", "struct", True, False, None, None, "id_token", None),
+        ("parent_id_token", "struct", False, True, None, None, "id_token", None),
+        ("expires_ts", "int", False, True, 0, 4102444800000, None, None),
+        ("blocked", "bool", False, False, None, None, None, False),
     ),
 }

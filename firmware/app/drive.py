@@ -1,6 +1,17 @@
 """Drives the pilot: how much is offered, and whether the contactor may close."""
 
-from .limits import Limit, of_cable, of_hardware, of_leases, of_pause, of_start_delay, of_temperature, smallest
+from .limits import (
+    Limit,
+    of_cable,
+    of_hardware,
+    of_interruption,
+    of_leases,
+    of_pause,
+    of_start_delay,
+    of_temperature,
+    smallest,
+)
+from .waking import Waking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +45,7 @@ class Drive:
         self._sessions = sessions
         self._measuring = measuring
         self._faults = faults
+        self.waking = Waking(settings, sessions)
         self._permitted = False
         self._changed_at = 0
         self.offered_a = 0.0
@@ -52,16 +64,18 @@ class Drive:
 
     def find_limit(self, snap: "Snapshot", now: int) -> Limit:
         """Return the smallest of all limits."""
-        sessions, derating = self._sessions, self._measuring.watch.derating
+        sessions = self._sessions
         candidates = []
         if sessions.paused:
             candidates.append(of_pause(sessions.paused_by, sessions.pause_reason))
         hardware = of_hardware(self._rated_a, self._settings.max_current_a)
-        if derating.level:
-            candidates.append(of_temperature(hardware[0], derating.share(), derating.temperature_c))
+        if snap.derated_a < self._rated_a:
+            candidates.append(of_temperature(snap.derated_a, self._measuring.temperature_c))
         candidates.extend(of_leases(self._leases))
         session = sessions.session
-        if session is not None and now < session.delayed_until:
+        if session is not None and session.resumption is not None:
+            candidates.append(of_interruption())
+        elif session is not None and now < session.delayed_until:
             candidates.append(of_start_delay())
         if sessions.plugged:
             candidates.append(of_cable(snap.cable_a))
@@ -74,9 +88,14 @@ class Drive:
         wanted = 0.0
         if self._sessions.wants_energy(now) and self._faults.forbid_energy is None:
             wanted = self.limit.offer_a()
-        self.next_ms = None
+        waking = self.waking
+        waking.look(snap, wanted, now)
+        if waking.away:
+            wanted = 0.0
+        self.next_ms = waking.next_ms
         if wanted > self.offered_a > 0 and now < self._changed_at + RAISE_EVERY_MS:
-            self.next_ms = self._changed_at + RAISE_EVERY_MS
+            raise_at = self._changed_at + RAISE_EVERY_MS
+            self.next_ms = raise_at if self.next_ms is None else min(self.next_ms, raise_at)
             wanted = self.offered_a
         if wanted != self.offered_a:
             self.offered_a = wanted
@@ -86,3 +105,9 @@ class Drive:
         if permitted != self._permitted:
             self._permitted = permitted
             self._pilot.permit(permitted)
+        waking.apply(self._pilot)
+
+    @property
+    def offers(self) -> bool:
+        """Whether current is offered; so it counts too while the pilot is away only to wake the car."""
+        return self.offered_a > 0 or self.waking.away

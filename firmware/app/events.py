@@ -11,6 +11,7 @@ from .text import random_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .journal import Journal
@@ -52,11 +53,15 @@ class Events:
         """Events that found no room."""
         self.flash_refused_at: int | None = None
         """Ticks at which the flash has refused an event, None since it has taken one again."""
+        self.note: Callable[[str, Event], None] | None = None
+        """Told of every event, for the log."""
         self.next_ms: int | None = None
         """Ticks at which :meth:`pump` has something to do by itself."""
 
     def record(self, kind: str, now: int, fields: "Event") -> bool:
         """Journal an event; return whether it is safe on flash. It is published by the next :meth:`pump`."""
+        if self.note is not None:
+            self.note(kind, fields)
         event = self._messages.event(kind, self.last_seq + 1, now, fields)
         try:
             written = self._journal.append(event, _IMPORTANCE.get(kind, LOW))

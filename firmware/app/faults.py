@@ -4,23 +4,17 @@ from .contract import (
     EVENT_FAULT_CLEARED,
     EVENT_FAULT_RAISED,
     FAULT_HEARTBEAT_LOST,
-    FAULT_JOURNAL_FULL,
-    FAULT_READER_SILENT,
     FAULTS,
     MAX_FAULT_DETAIL,
     MAX_FAULTS,
 )
+from .fault_table import ENERGY, FAULT_TABLE, RETRIED, START, UNPLUGGED
 from .text import clip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .events import Events
     from .seam import Clock
-
-_HARMLESS = (FAULT_READER_SILENT,)
-"""Stand without keeping anybody from charging."""
-_FORBID_START = (FAULT_JOURNAL_FULL,)
-"""Forbid a new session; one that is going on goes on."""
 
 
 class Fault:
@@ -62,12 +56,12 @@ class Faults:
         else:
             del self._standing[fault]
             self._events.record(EVENT_FAULT_CLEARED, now, {"fault": fault})
-        self.forbid_energy = self._first(_HARMLESS + _FORBID_START)
-        self.forbid_start = self._first(_HARMLESS)
+        self.forbid_energy = self._first(ENERGY)
+        self.forbid_start = self._first(START)
 
-    def _first(self, but: tuple[str, ...]) -> str | None:
+    def _first(self, forbids: int) -> str | None:
         for fault in self._standing:
-            if fault not in but:
+            if FAULT_TABLE[fault][0] >= forbids:
                 return fault
         return None
 
@@ -83,6 +77,21 @@ class Faults:
                 detail = "the application was late" if fault == FAULT_HEARTBEAT_LOST else ""
                 self.set(fault, True, detail, now, session_id)
         self._of_pilot = tuple([fault for fault in faults if fault in FAULTS])
+
+    def is_of_pilot(self, fault: str) -> bool:
+        """Whether it is the native module that reports ``fault``."""
+        return fault in self._of_pilot
+
+    def unplugged(self, now: int) -> bool:
+        """End what pulling the plug ends; return whether the native module has something to clear."""
+        clear = False
+        for fault in list(self._standing):
+            if FAULT_TABLE[fault][1] in (UNPLUGGED, RETRIED):
+                if fault in self._of_pilot:
+                    clear = True
+                else:
+                    self.set(fault, False, "", now)
+        return clear
 
     def rows(self) -> "list[tuple[str, int | None, str]]":
         """Return ``(fault, since, detail)`` of as many as a message carries."""

@@ -55,6 +55,9 @@ def unlocking(charger: "Charger", now: int) -> "Job":
         if charger.hardware.pilot.snapshot().contactor_closed or charger.sessions.session is not None:
             return None if now < give_up else (STAGE_FAILED, CODE_HARDWARE, "the contactor does not open")
         opened = charger.hardware.unlock()
+        if opened is None:
+            # It moves; how long it may, the hardware knows.
+            return None
         charger.faults.set(FAULT_LOCK_FAILED, not opened, "the lock did not open", now)
         return (STAGE_DONE, CODE_OK, "") if opened else (STAGE_FAILED, CODE_HARDWARE, "the lock did not open")
 
@@ -95,13 +98,13 @@ def commanded_restart(storage: "Storage") -> tuple[str, str, str] | None:
     return (found[0], found[1], found[2])
 
 
-def polled(poll: "Callable[[], tuple[bool, str] | None]") -> "Job":
-    """Wait for something that the hardware does."""
+def polled(poll: "Callable[[], tuple[bool, str] | None]", code: str = CODE_HARDWARE) -> "Job":
+    """Wait for something that takes its time; ``code``: what kind of failure it would be."""
 
     def job(now: int) -> "Answer | None":
         result = poll()
         if result is None:
             return None
-        return (STAGE_DONE, CODE_OK, result[1]) if result[0] else (STAGE_FAILED, CODE_HARDWARE, result[1])
+        return (STAGE_DONE, CODE_OK, result[1]) if result[0] else (STAGE_FAILED, code, result[1])
 
     return job

@@ -92,6 +92,8 @@ class Journal:
         """Highest register in any event."""
         self.open_session: Event | None = None
         """The ``session_started`` event without an end, if there is one."""
+        self.session_ts: int | None = None
+        """Time of the newest event of that session, None while the clock was unset."""
 
     def recover(self) -> None:
         """Read what there is, once, at boot. Torn and damaged records are skipped.
@@ -119,6 +121,7 @@ class Journal:
             carried = json.loads(header)
             self.energy_wh = max(self.energy_wh, carried["energy_wh"])
             self.open_session = carried["session"]
+            self.session_ts = carried.get("session_ts")
         for line in lines[1:]:
             body = checked(line)
             if body is not None:
@@ -138,6 +141,8 @@ class Journal:
             self.open_session = event
         elif event["type"] == EVENT_SESSION_ENDED:
             self.open_session = None
+        if self.open_session is not None and event.get("session_id") == self.open_session["session_id"]:
+            self.session_ts = event["ts"]
 
     def room(self, importance: int) -> bool:
         """Whether an event of this importance may be journalled now."""
@@ -185,6 +190,8 @@ class Journal:
         after = used[-1] if used else -1
         slot = min(free, key=lambda number: (number - after - 1) % self._count)
         header = {"generation": generation, "energy_wh": self.energy_wh, "session": self.open_session}
+        if self.open_session is not None:
+            header["session_ts"] = self.session_ts
         data = record(json.dumps(header))
         segment = Segment(slot, generation, len(data))
         self._storage.write(segment.name, data)

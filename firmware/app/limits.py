@@ -49,10 +49,11 @@ def of_hardware(rated_a: float, configured_a: float) -> tuple[float, str, str]:
     return (rated_a, "hardware", "%s: rating of the charger" % amperes(rated_a))
 
 
-def of_temperature(full_a: float, share: float, temperature_c: float | None) -> tuple[float, str, str]:
-    """The limit at this temperature, a share of what cable and hardware would allow when cool."""
-    measured = "too hot" if temperature_c is None else "%d °C in the charger" % round(temperature_c)
-    return (full_a * share, "temperature", "%s: %s" % (amperes(full_a * share), measured))
+def of_temperature(derated_a: float, temperature_c: float | None) -> tuple[float, str, str]:
+    """What the native module allows at this temperature."""
+    unknown = "the temperature in the charger is not known"
+    measured = unknown if temperature_c is None else "%d °C in the charger" % round(temperature_c)
+    return (derated_a, "temperature", "%s: %s" % (amperes(derated_a), measured))
 
 
 def of_pause(by: str, why: str) -> tuple[float, str, str]:
@@ -63,6 +64,11 @@ def of_pause(by: str, why: str) -> tuple[float, str, str]:
 def of_start_delay() -> tuple[float, str, str]:
     """The random delay at the start of a session."""
     return (0.0, "start_delay", "0 A: waits a random time, so that not all cars of a street start at once")
+
+
+def of_interruption() -> tuple[float, str, str]:
+    """A session that a power loss has interrupted, until it is sure that it may go on."""
+    return (0.0, "power_loss", "0 A: the power was lost; charging goes on once time and meter are known")
 
 
 def of_leases(leases: "Leases") -> "list[tuple[float, str, str]]":

@@ -7,6 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .faults import Faults
     from .seam import Hardware, Reading, Storage
+    from .settings import Settings
 
 MAX_VOLTAGE_V, MAX_CURRENT_A, MAX_POWER_W = 1500, 1000, 10_000_000
 """The contract's ranges; a reading outside of them is a broken meter's and is not used."""
@@ -30,12 +31,12 @@ def plausible(reading: "Reading") -> bool:
 class Measuring:
     """What the charger measures."""
 
-    def __init__(self, hardware: "Hardware", storage: "Storage", faults: "Faults") -> None:
+    def __init__(self, hardware: "Hardware", storage: "Storage", faults: "Faults", settings: "Settings") -> None:
         self._hardware = hardware
         self._meter = hardware.meter
         ratings = hardware.ratings
         self.register = Register(storage, ratings.rated_current_a * ratings.phases * _VOLTS_FOR_PLAUSIBILITY)
-        self.watch = Watch(faults)
+        self.watch = Watch(faults, settings)
         self.reading: Reading | None = None
         """The newest reading, None while unknown."""
         self.temperature_c: float | None = None
@@ -54,8 +55,8 @@ class Measuring:
         self.reading = reading
         return reading
 
-    def read_temperature(self, now: int, session_id: str | None) -> bool:
-        """Read the temperature; return whether more or less current is allowed now."""
+    def read_temperature(self) -> None:
+        """Read the temperature and hand it to the native module, which derates by it."""
         try:
             temperature = self._hardware.temperature_c()
         except OSError:
@@ -63,4 +64,4 @@ class Measuring:
         if temperature is not None and not -100 <= temperature <= 400:
             temperature = None
         self.temperature_c = temperature
-        return self.watch.temperature(temperature, now, session_id)
+        self._hardware.pilot.temperature(temperature)

@@ -59,7 +59,7 @@ class Messages:
         """Whether the charger is connected; also the text of its will."""
         return self._head(now) + '"online":%s}' % ("true" if online else "false")
 
-    def meta(self, now: int, firmware: str, settings: "Settings") -> str:
+    def meta(self, now: int, firmware: str, settings: "Settings", list_version: int) -> str:
         """What kind of charger this is."""
         ratings = self._ratings
         body = {
@@ -72,6 +72,7 @@ class Messages:
             "fallback_current_a": settings.fallback_current_a,
             "required_sources": list(settings.required_sources),
             "capabilities": list(ratings.capabilities),
+            "local_list_version": list_version,
         }
         return self._head(now) + json.dumps(body)[1:]
 

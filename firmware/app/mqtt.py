@@ -42,6 +42,8 @@ class MqttClient:
         self._password = password
         self._ssl = ssl
         self._max_payload = max_payload
+        self.server_name: str | None = None
+        """Whom the broker's certificate must name, where that is not ``host``."""
         self.keepalive_s = 30
         """What the broker is told: it gives us up after one and a half times as long without a packet."""
         self.ping_every_s = 15.0
@@ -119,7 +121,8 @@ class MqttClient:
     # --- one connection -------------------------------------------------------------------------------------------
 
     async def _connection(self) -> None:
-        opening = asyncio.open_connection(self._host, self._port, ssl=self._ssl)
+        name = self.server_name if self._ssl else None
+        opening = asyncio.open_connection(self._host, self._port, ssl=self._ssl, server_hostname=name)
         reader, writer = await asyncio.wait_for(opening, self.timeout_s)
         tasks = []
         try:

@@ -5,6 +5,7 @@ from .contract import (
     CODE_FAULTED,
     CODE_HARDWARE,
     CODE_JOURNAL_FULL,
+    CODE_LIST_FULL,
     CODE_NO_LEASE,
     CODE_NO_SESSION,
     CODE_NOT_SUPPORTED,
@@ -13,11 +14,15 @@ from .contract import (
     CODE_OTHER_SESSION,
     CODE_OUT_OF_RANGE,
     CODE_RESERVED,
+    CODE_TRANSFER,
     CODE_UNAVAILABLE,
     CODE_UNKNOWN_OPERATION,
     CODE_UNKNOWN_RESERVATION,
+    CODE_VERSION_MISMATCH,
+    CUT_SHORT_LIST,
     EVENT_SECURITY,
     FAULT_JOURNAL_FULL,
+    MAX_LOCAL_LIST,
     STAGE_DONE,
     STAGE_REJECTED,
     STOP_DE_AUTHORIZED,
@@ -26,8 +31,11 @@ from .contract import (
     STOP_UNLOCK_COMMAND,
 )
 from .jobs import polled, restarting, unlocking
+from .local_list import ListFull
 from .session import Awaited
 from .text import amperes
+from .updating import begin_update
+from .url import TransferFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,13 +83,17 @@ class Operations:
         return done("%s for %d s" % (amperes(command["current_a"]), command["valid_for_s"]))
 
     def _release_limit(self, command: "Command", now: int) -> "Answer":
-        if not self._charger.leases.release(command["source"]):
-            return rejected(CODE_NO_LEASE, "%s holds no limit here" % command["source"])
-        return done()
+        leases, source = self._charger.leases, command["source"]
+        if leases.release(source):
+            return done()
+        holders = ", ".join(leases.by_source)
+        why = "; %s does, and only who has given a limit may release it" % holders if holders else ""
+        return rejected(CODE_NO_LEASE, "%s holds no limit here%s" % (source, why))
 
     def _authorize(self, command: "Command", now: int) -> "Answer":
         charger = self._charger
         sessions, token = charger.sessions, command["id_token"]
+        charger.cards.answered(token)
         refusal = self._no_session_now()
         if refusal is not None:
             return refusal
@@ -91,12 +103,13 @@ class Operations:
             return rejected(CODE_ALREADY_AUTHORIZED, "a session is going on: " + sessions.session.session_id)
         if sessions.awaited is not None and sessions.awaited.id_token != token:
             return rejected(CODE_ALREADY_AUTHORIZED, "another token is authorised and its car awaited")
-        if not charger.service.allows(token):
+        parent = command["parent_id_token"]
+        if not charger.service.allows(token, parent):
             return rejected(CODE_RESERVED, "reserved for another token")
         timeout_s = command["connection_timeout_s"]
         if timeout_s is None:
             timeout_s = charger.settings.connection_timeout_s
-        sessions.awaited = Awaited(token, command["source"], command["caps"], now + timeout_s * 1000)
+        sessions.awaited = Awaited(token, command["source"], command["caps"], now + timeout_s * 1000, parent)
         charger.hardware.indicate("authorized")
         return done("" if sessions.plugged else "waits %d s for a car" % timeout_s)
 
@@ -113,6 +126,7 @@ class Operations:
         return None
 
     def _refuse(self, command: "Command", now: int) -> "Answer":
+        self._charger.cards.answered(command["id_token"])
         self._charger.hardware.indicate("refused", command["reason"])
         return done()
 
@@ -142,7 +156,7 @@ class Operations:
         sessions = self._charger.sessions
         if sessions.session is None:
             return rejected(CODE_NO_SESSION, "no session is going on that could resume")
-        sessions.paused = False
+        sessions.resume()
         return done()
 
     def _unlock(self, command: "Command", now: int) -> "Answer":
@@ -207,17 +221,36 @@ class Operations:
         charger.trigger("meta")
         return done(names)
 
+    def _update_local_list(self, command: "Command", now: int) -> "Answer":
+        charger = self._charger
+        cards, version, base = charger.local_list, command["version"], command["base_version"]
+        if version and version == cards.version:
+            return done("the list has this version already")
+        if base is not None and cards.version == CUT_SHORT_LIST:
+            return rejected(CODE_VERSION_MISMATCH, "the last change was cut short: begin the list anew")
+        if base is not None and base != cards.version:
+            return rejected(CODE_VERSION_MISMATCH, "the list has version %d" % cards.version)
+        charger.trigger("meta")
+        try:
+            cards.change(version, base, command["entries"], command["removals"])
+        except ListFull:
+            return rejected(CODE_LIST_FULL, "the list has room for %d cards" % MAX_LOCAL_LIST)
+        except OSError:
+            return rejected(CODE_HARDWARE, "the charger's flash is full or broken: begin the list anew")
+        return done("%d cards" % cards.cards)
+
     def _update_firmware(self, command: "Command", now: int) -> "Answer":
-        start = getattr(self._charger.hardware, "update_firmware", None)
-        if start is None:
-            return rejected(CODE_NOT_SUPPORTED, "this hardware cannot replace its firmware over the bus")
-        return self._charger.jobs.begin(command, polled(start(command)))
+        return begin_update(self._charger, command, now)
 
     def _get_log(self, command: "Command", now: int) -> "Answer":
-        start = getattr(self._charger.hardware, "get_log", None)
-        if start is None:
+        log = getattr(self._charger.hardware, "log", None)
+        if log is None:
             return rejected(CODE_NOT_SUPPORTED, "this hardware keeps no log that could be sent")
-        return self._charger.jobs.begin(command, polled(start(command)))
+        try:
+            poll = log.send(command)
+        except TransferFailed as failed:
+            return rejected(CODE_NOT_SUPPORTED, str(failed))
+        return self._charger.jobs.begin(command, polled(poll, CODE_TRANSFER))
 
     def _identify(self, command: "Command", now: int) -> "Answer":
         self._charger.hardware.indicate("identify", str(command["duration_s"]))

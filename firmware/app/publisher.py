@@ -36,6 +36,8 @@ class Publisher:
         self._clock = clock
         self._messages = messages
         self._commands = commands
+        self.firmware = FIRMWARE
+        """Version of what is running."""
         self.state = StateText(messages.boot_id)
         self._state_topic = messages.topic(TOPIC_STATE)
         self._telemetry_topic = messages.topic(TOPIC_TELEMETRY)
@@ -50,7 +52,7 @@ class Publisher:
         self.online_due = self.meta_due = True
         self.state_at = self.telemetry_at = 0
 
-    def flush(self, now: int, settings: "Settings") -> bool:
+    def flush(self, now: int, settings: "Settings", list_version: int) -> bool:
         """Publish online, meta and replies; return whether the link has taken everything."""
         link, messages, replies = self._link, self._messages, self._commands.unsent
         if not link.connected:
@@ -60,7 +62,7 @@ class Publisher:
                 return False
             self.online_due = False
         if self.meta_due:
-            payload = messages.meta(now, FIRMWARE, settings)
+            payload = messages.meta(now, self.firmware, settings, list_version)
             if not link.publish(messages.topic(TOPIC_META), payload, TOPIC_META[1], TOPIC_META[2]):
                 return False
             self.meta_due = False

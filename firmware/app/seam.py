@@ -104,8 +104,12 @@ class Snapshot(Protocol):
         """Current that the pilot offers now, 0 without PWM."""
 
     @property
+    def derated_a(self) -> float:
+        """Most that the temperature allows per phase: the rating when cool, 0 for nothing."""
+
+    @property
     def duty_percent(self) -> float:
-        """Duty cycle; 100 without PWM."""
+        """Duty cycle; 100 without PWM, 0 while state F is shown. Not counted by ``change_count``: F is pulsed."""
 
     @property
     def cp_high_v(self) -> float | None:
@@ -118,6 +122,10 @@ class Snapshot(Protocol):
     @property
     def faults(self) -> tuple[str, ...]:
         """The contract's words for what stands."""
+
+    @property
+    def locked(self) -> tuple[str, ...]:
+        """Those of ``faults`` that ``clear_faults`` does not clear: they stay until power is cycled."""
 
     @property
     def change_count(self) -> int:
@@ -140,7 +148,21 @@ class Pilot(Protocol):
         """Say that the application is alive: at least every 2 s while energy is permitted."""
 
     def set_available(self, available: bool) -> None:
-        """False shows state F to the car."""
+        """False shows state F to the car, in pulses; ``cp_state`` stays what the car shows in between."""
+
+    def temperature(self, celsius: float | None) -> None:
+        """Hand in the hottest sensor in the enclosure, None while unknown: at least every 10 s.
+
+        The native module derates by it. Where it has been unknown for 30 s, and after boot, it allows a quarter of the
+        rating, unless the board is declared to have no sensor.
+        """
+
+    def disconnect(self, off: bool) -> None:
+        """Take the pilot away from the car (True), or give it back: wakes cars, comes before phases are switched.
+
+        Only while the contactor is open and not permitted; else it is refused: the car stays connected. It ends by
+        itself after 60 s and when the application is silent. ``cp_state`` stays what it was meanwhile.
+        """
 
     def clear_faults(self) -> None:
         """Try again after latched faults that may be cleared."""
@@ -177,7 +199,20 @@ class Reader(Protocol):
     """The card reader."""
 
     def poll(self) -> str | None:
-        """UID of a card that has just been presented, upper-case hexadecimal; None when there is none."""
+        """UID of a card that has just been presented, upper-case hexadecimal; None when there is none.
+
+        Raises :class:`OSError` while the reader does not answer.
+        """
+
+
+class Battery(Protocol):
+    """What the CAN bus of a DC charger tells; None where nothing has been heard lately."""
+
+    def soc_percent(self, now_ms: int) -> float | None:
+        """State of charge, as the battery management system sends it."""
+
+    def reading(self, now_ms: int) -> Reading | None:
+        """Voltage and current at the charger's terminals."""
 
 
 class Ratings(Protocol):
@@ -204,12 +239,71 @@ class Ratings(Protocol):
         """What it can do."""
 
 
+class Slots(Protocol):
+    """The two places on flash for an application image, one running and one spare. Methods raise :class:`OSError`."""
+
+    @property
+    def block_bytes(self) -> int:
+        """Size of what is written and read at a time."""
+
+    @property
+    def size(self) -> int:
+        """Room in the spare slot. Bytes."""
+
+    def running(self) -> str:
+        """Name of the slot that was booted."""
+
+    def spare(self) -> str:
+        """Name of the other one."""
+
+    def write(self, block: int, data: bytearray) -> None:
+        """Erase and write one whole block of the spare slot. A power loss leaves anything in it."""
+
+    def read(self, block: int, data: bytearray) -> None:
+        """Fill ``data`` with one whole block of the spare slot."""
+
+    def boot_spare(self) -> None:
+        """Let the next restart try the spare slot, once; a power loss leaves it said or not said."""
+
+    def confirm(self) -> None:
+        """Go on booting what runs now. Without it the next restart, however it comes, goes back to the other slot."""
+
+
+class Fetch(Protocol):
+    """A file on its way to the charger."""
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the file as the sender announces it, None while unknown or if it does not."""
+
+    def read(self, most: int) -> bytes | None:
+        """Return what has come, at most so much; ``b""`` when there is nothing yet, None at the end of the file.
+
+        Raises :class:`firmware.app.url.TransferFailed`.
+        """
+
+    def close(self) -> None:
+        """Give it up, or be done with it."""
+
+
+class Put(Protocol):
+    """A file on its way from the charger."""
+
+    def poll(self) -> bool:
+        """Whether it has arrived. Raises :class:`firmware.app.url.TransferFailed`."""
+
+    def close(self) -> None:
+        """Give it up, or be done with it."""
+
+
 class Hardware(Protocol):
     """Everything around the application.
 
-    It may have two more methods, ``update_firmware(command)`` and ``get_log(command)``: each gets the validated
-    command as a dict and returns a function to be polled, which gives None while under way and ``(ok, reason)`` at the
-    end. Where they are missing the charger answers ``not_supported``.
+    It may have more attributes. Where they are missing the charger answers ``not_supported``:
+
+    - ``ota``, a :class:`firmware.app.ota.Ota`: replaces the firmware;
+    - ``log``, a :class:`firmware.app.log.RingLog`: keeps and sends the log;
+    - ``battery``: what a DC charger hears from the car, see :class:`Battery`.
     """
 
     @property
@@ -235,8 +329,8 @@ class Hardware(Protocol):
     def temperature_c(self) -> float | None:
         """Hottest sensor in the enclosure; None while unknown."""
 
-    def unlock(self) -> bool:
-        """Open the connector's lock; False if it did not open."""
+    def unlock(self) -> bool | None:
+        """Open the connector's lock: True once it is open, False if it did not open, None while it moves: ask again."""
 
     def indicate(self, word: str, detail: str = "") -> None:
         """Show something to the person at the charger: identify, refused, authorized, fault, waiting."""

@@ -60,10 +60,12 @@ class Service:
         self.use_up()
         return True
 
-    def allows(self, id_token: "dict[str, Any]") -> bool:
-        """Whether this token may start a session as far as reservations go."""
+    def allows(self, id_token: "dict[str, Any]", parent: "dict[str, Any] | None" = None) -> bool:
+        """Whether this token, of this group, may start a session as far as reservations go."""
         held = self.reservation
-        return held is None or id_token in (held["id_token"], held["parent_id_token"])
+        if held is None or id_token in (held["id_token"], held["parent_id_token"]):
+            return True
+        return parent is not None and parent == held["parent_id_token"]
 
     def reservation_numbers(self) -> tuple[int, int]:
         """Return number and end of the reservation that stands."""

@@ -15,8 +15,10 @@ from .contract import (
     STOP_ENERGY_CAP,
     STOP_EV_DISCONNECTED,
     STOP_IDLE,
+    STOP_POWER_LOSS,
     STOP_TIME_CAP,
 )
+from .resumption import go_on, interrupted, remember
 from .session import Awaited, Session
 from .text import clip, random_below
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from .events import Events
     from .measuring import Measuring
-    from .seam import Clock, RandomBytes, Snapshot
+    from .seam import Clock, RandomBytes, Snapshot, Storage
     from .service import Service
     from .settings import Settings
 
@@ -55,6 +57,7 @@ class Sessions:
         measuring: "Measuring",
         clock: "Clock",
         random: "RandomBytes",
+        storage: "Storage",
     ) -> None:
         self._boot_id = boot_id
         self._settings = settings
@@ -63,6 +66,8 @@ class Sessions:
         self._measuring = measuring
         self._clock = clock
         self._random = random
+        self._storage = storage
+        self._cable_a = 0.0
         self._count = 0
         self.now = 0
         """Ticks of the step that is going on."""
@@ -78,9 +83,21 @@ class Sessions:
         """An end that must be journalled before anything else begins: its fields."""
         self._retry_at = 0
 
-    def recover(self, started: "dict[str, Any] | None", reason: str, detail: str) -> None:
-        """Take the session that was open when the charger lost power: it ends as soon as the meter has been read."""
+    def recover(
+        self, started: "dict[str, Any] | None", reason: str, detail: str, newest_ts: int | None, now: int
+    ) -> None:
+        """Take the session that was open when the charger lost power.
+
+        It ends as soon as the meter has been read, unless it may go on, which takes the time of its newest event.
+        """
         if started is not None:
+            if reason == STOP_POWER_LOSS and newest_ts is not None and self._settings.resume_after_power_loss:
+                found = interrupted(self._storage, started, newest_ts, now)
+                if found is not None:
+                    self.session, pause = found
+                    if pause is not None:
+                        self.paused, (self.paused_by, self.pause_reason) = True, pause
+                    return
             self.unwritten = {
                 "session_id": started["session_id"],
                 "start_energy_wh": started["energy_wh"],
@@ -97,17 +114,22 @@ class Sessions:
         return max(0, (self._measuring.register.energy_wh or 0) - session.start_energy_wh)
 
     def wants_energy(self, now: int) -> bool:
-        """Whether there is a session that is not ending and whose start delay is over."""
+        """Whether there is a session that is not ending or interrupted and whose start delay is over."""
         session = self.session
-        return session is not None and session.ending is None and now >= session.delayed_until
+        if session is None or session.ending is not None or session.resumption is not None:
+            return False
+        return now >= session.delayed_until
 
     def step(self, snap: "Snapshot", now: int, may_start: bool) -> bool:
         """See what car, clock and flash have brought; return whether anything has changed."""
         self.now = now
+        self._cable_a = snap.cable_a
         before = (self.session, self.awaited, self.plugged, self.finished, self.unwritten)
         self._see_car(snap, now)
         session = self.session
         if session is not None:
+            if session.resumption is not None and session.ending is None:
+                self._resume(session, snap, now)
             if session.ends is not None and now >= session.ends:
                 self.end(STOP_TIME_CAP, "the time that was agreed is over", now)
             if session.ending is not None and (not snap.contactor_closed or now >= session.open_by):
@@ -128,6 +150,27 @@ class Sessions:
                 self.end(STOP_EV_DISCONNECTED, "the car was unplugged", now)
         elif not self.plugged and snap.cp_state in PLUGGED:
             self.plugged = True
+
+    def _resume(self, session: Session, snap: "Snapshot", now: int) -> None:
+        """Go on with a session that a power loss has interrupted, or end it, as soon as that is certain."""
+        resumption, utc, energy_wh = session.resumption, self._clock.utc_ms(), self._measuring.register.energy_wh
+        if resumption is None:
+            return
+        hindrance = resumption.hindrance(snap, self.plugged and energy_wh is not None, utc, now)
+        if hindrance:
+            self.end(STOP_POWER_LOSS, hindrance, now)
+        elif hindrance is not None and energy_wh is not None and utc is not None:
+            go_on(session, energy_wh, utc, now)
+            self._delay(session, now)
+            # The next sample is due at once: it tells when the session went on.
+            session.sampled_at = now - STATUS_SAMPLE_MS
+
+    def _delay(self, session: Session, now: int) -> None:
+        """Wait a random time, at the start and after a power loss: then above all would a street start at once."""
+        delay_s = self._settings.start_delay_max_s
+        if delay_s:
+            session.delayed_until = now + random_below(self._random, delay_s * 1000 + 1)
+            session.drew_at = session.delayed_until
 
     def _start(self, awaited: Awaited, now: int) -> None:
         self._measuring.read_meter(now)
@@ -151,18 +194,29 @@ class Sessions:
         self._count += 1
         self._service.use_up()
         session = Session(session_id, awaited, energy_wh, self._clock.utc_ms(), now)
-        delay_s = self._settings.start_delay_max_s
-        if delay_s:
-            session.delayed_until = now + random_below(self._random, delay_s * 1000 + 1)
-            session.drew_at = session.delayed_until
+        self._delay(session, now)
         self.session = session
         self.finished = False
+        self._remember()
 
     def pause(self, by: str, why: str) -> None:
-        """Offer nothing until ``paused`` is taken back or the session ends."""
+        """Offer nothing until :meth:`resume` or the end of the session."""
         self.paused = True
         self.paused_by = by
         self.pause_reason = why
+        self._remember()
+
+    def resume(self) -> None:
+        """End a pause."""
+        if self.paused:
+            self.paused = False
+            self._remember()
+
+    def _remember(self) -> None:
+        """Keep what a session needs to go on after a power loss."""
+        if self.session is not None and self._settings.resume_after_power_loss:
+            pause = (self.paused_by, self.pause_reason) if self.paused else None
+            remember(self._storage, self.session, self._cable_a, pause)
 
     def end(self, reason: str, detail: str, now: int, id_token: "Token | None" = None) -> bool:
         """Begin to end the session; False if there is none that could. It is over once the contactor is open."""
@@ -239,6 +293,7 @@ class Sessions:
             session is None
             or energy_wh is None
             or session.ending is not None
+            or session.resumption is not None
             or now < self._sample_due(session, status)
         ):
             return
@@ -265,6 +320,8 @@ class Sessions:
         if session is not None:
             if session.ending is not None:
                 times.append(session.open_by)
+            elif session.resumption is not None:
+                times.append(self.now + 1000)
             else:
                 times.append(self._sample_due(session, status))
                 if session.ends is not None:

@@ -35,6 +35,13 @@ class Settings:
         self.idle_end_s = 0
         self.stop_by_same_card = False
         self.start_delay_max_s = 0
+        self.nominal_voltage_v = 0.0
+        self.wake_sleepy_cars = False
+        self.resume_after_power_loss = False
+        self.residual_current_retries = 0
+        self.local_pre_authorize = False
+        self.local_authorize_offline = False
+        self.allow_offline_tx_for_unknown_id = False
         for name, row in SETTINGS.items():
             setattr(self, name, row[3])
 

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .faults import Faults
     from .leases import Leases
     from .limits import Limit
+    from .ota import Update
     from .seam import Snapshot
     from .service import Service
     from .sessions import Sessions
@@ -35,6 +36,7 @@ class StateText:
         leases: "Leases",
         faults: "Faults",
         service: "Service",
+        firmware: "Update | None" = None,
     ) -> bool:
         """Take what is now; return whether anything but numbers has changed."""
         session = sessions.session
@@ -52,6 +54,7 @@ class StateText:
             service.available,
             sessions.paused,
             service.reservation,
+            None if firmware is None else (firmware.status, firmware.percent, firmware.version, firmware.reason),
         )
         if key == self._key:
             return False
@@ -68,6 +71,8 @@ class StateText:
         parts.append('"available":%s,"paused":%s,' % (_TRUE[service.available], _TRUE[sessions.paused]))
         if service.reservation is not None:
             parts.append('"reservation":{"reservation_id":%d,"expires_ts":%d},' % service.reservation_numbers())
+        if firmware is not None:
+            parts.append(_update_text(firmware))
         parts.append(_faults_text(faults))
         parts.append(_session_text(sessions))
         parts.append('"leases":[' + ",".join(_lease_text(source, leases) for source in leases.by_source) + "]}")
@@ -95,6 +100,12 @@ class StateText:
 
 def _text(text: str) -> str:
     return quote(text).replace("%", "%%")
+
+
+def _update_text(update: "Update") -> str:
+    version = "null" if update.version is None else _text(update.version)
+    words = (_text(update.command_id), update.status, version, update.percent, _text(update.reason))
+    return '"firmware_update":{"command_id":%s,"status":"%s","version":%s,"percent":%d,"reason":%s},' % words
 
 
 def _faults_text(faults: "Faults") -> str:

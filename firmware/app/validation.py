@@ -109,9 +109,13 @@ def _take(values: "Command", field: "Field") -> "Any":
             return None
         raise Refused(CODE_MALFORMED, name + " is null")
     if kind == "struct":
-        if type(value) is not dict:
-            raise Refused(CODE_MALFORMED, name + " is not an object")
-        return {row[0]: _inner(name, value, row) for row in STRUCTS[detail]}
+        return _struct(name, value, detail)
+    if kind == "list":
+        if type(value) is not list:
+            raise Refused(CODE_MALFORMED, name + " is not a list")
+        if not low <= len(value) <= high:
+            raise Refused(CODE_OUT_OF_RANGE, "%s has not %d to %d entries" % (name, low, high))
+        return [_struct(name, entry, detail) for entry in value]
     if kind == "settings":
         return _settings(name, value, low)
     if kind == "word":
@@ -119,6 +123,12 @@ def _take(values: "Command", field: "Field") -> "Any":
             raise Refused(CODE_MALFORMED, "%s is none of %s" % (name, ", ".join(detail)))
         return value
     return check_value(name, value, kind, low, high)
+
+
+def _struct(name: str, value: "Any", struct: str) -> "Command":
+    if type(value) is not dict:
+        raise Refused(CODE_MALFORMED, name + " is not an object")
+    return {row[0]: _inner(name, value, row) for row in STRUCTS[struct]}
 
 
 def _inner(outer: str, values: "Command", field: "Field") -> "Any":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bus_schema.ids import InvalidId, check_id
 from firmware.sim.broker_login import BrokerLogin, LoginError, read_passwords
+from firmware.sim.firmware import read_key
 from firmware.sim.host import FolderInUse, HostOptions, run
 from firmware.sim.visits import CARDS, demo_card
 
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "--password-file", type=Path, help="lines charger:password, or one line with the password of all chargers"
     )
     parser.add_argument("--ca-file", type=Path, help="certificate authority of the broker; switches TLS on")
+    parser.add_argument("--firmware-key", type=Path, help="public key that firmware must be signed with")
     parser.add_argument("--no-network-time", action="store_true", help="the chargers boot without knowing the date")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     return parser
@@ -63,6 +65,7 @@ def _options(arguments: argparse.Namespace) -> HostOptions:
         drivers=arguments.drivers,
         seed=arguments.seed,
         network_time=not arguments.no_network_time,
+        firmware_keys=(read_key(arguments.firmware_key.read_text("ascii")),) if arguments.firmware_key else (),
     )
 
 

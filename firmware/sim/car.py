@@ -10,6 +10,9 @@ CONNECTED_MV, READY_MV, VENTILATION_MV = 9_000, 6_000, 3_000
 TAPER_STEP_MS = 1_000
 """While the current tapers it is constant for so long. ms."""
 
+NO_PILOT = -1
+"""Instead of a duty: the charger has taken the pilot away. permille."""
+
 END_A = 1.0
 """Current at which a tapering car is full. A."""
 
@@ -60,6 +63,10 @@ class VirtualCar:
     """It stays in C and draws on when the offer ends."""
     pauses_ms: tuple[tuple[int, int], ...] = ()
     """Pauses of its own: time after it first drew current, and length. ms."""
+    sleeps_after_ms: int = NEVER
+    """Without an offer for so long it falls asleep, and sees none any more. ms."""
+    wakes_after_ms: int = 3_500
+    """It wakes up when the pilot comes back after having been away for so long; some need nearly 30 s (WB). ms."""
     energy_wh: float = 0.0
     """Energy that it has taken since it was made: its own count. Wh."""
     current_a: float = field(default=0.0, init=False)
@@ -71,6 +78,9 @@ class VirtualCar:
     _follow_ms: int = field(default=NEVER, init=False)
     _switch_ms: int = field(default=NEVER, init=False)
     _first_current_ms: int = field(default=NEVER, init=False)
+    _asleep: bool = field(default=False, init=False)
+    _sleep_ms: int = field(default=NEVER, init=False)
+    _away_ms: int = field(default=NEVER, init=False)
 
     @property
     def wanted_wh(self) -> float:
@@ -95,6 +105,7 @@ class VirtualCar:
         self.current_a = self._follows_a = self._offered_a = 0.0
         self.ready = False
         self._follow_ms = self._switch_ms = self._first_current_ms = NEVER
+        self._asleep, self._sleep_ms, self._away_ms = False, NEVER, NEVER
 
     def take(self, energy_wh: float) -> None:
         """Take energy into the battery."""
@@ -103,7 +114,7 @@ class VirtualCar:
 
     def tick(self, now_ms: int, duty_permille: int, live: bool) -> None:
         """Look at the pilot and at whether there is voltage; decide to ask, to draw, to stop."""
-        offered_a = read_duty_a(duty_permille)
+        offered_a = self._seen_a(now_ms, duty_permille)
         if offered_a != self._offered_a:
             self._offered_a, self._follow_ms = offered_a, now_ms + self.reaction_ms
         if now_ms >= self._follow_ms:
@@ -113,6 +124,24 @@ class VirtualCar:
         self.current_a = min(self._limit_a(), self._allowed_a()) if draws else 0.0
         if self.current_a and self._first_current_ms == NEVER:
             self._first_current_ms = now_ms
+
+    def _seen_a(self, now_ms: int, duty_permille: int) -> float:
+        """Return what it reads from the pilot: nothing while it sleeps."""
+        offered_a = read_duty_a(duty_permille)
+        if self.sleeps_after_ms >= NEVER:
+            return offered_a
+        if duty_permille == NO_PILOT:
+            self._away_ms = min(self._away_ms, now_ms)
+        elif self._away_ms != NEVER:
+            self._asleep = self._asleep and now_ms - self._away_ms < self.wakes_after_ms
+            self._away_ms = NEVER
+        if now_ms >= self._sleep_ms:
+            self._asleep = True
+        if self._asleep or offered_a:
+            self._sleep_ms = NEVER
+        elif self._sleep_ms == NEVER:
+            self._sleep_ms = now_ms + self.sleeps_after_ms
+        return 0.0 if self._asleep else offered_a
 
     def _decide(self, now_ms: int) -> None:
         """Close or open S2, at once where it is the car's own wish to stop, else when its time has come."""
@@ -152,7 +181,7 @@ class VirtualCar:
 
     def next_ms(self, now_ms: int) -> int:
         """Instant at which it follows the offer, switches S2, or begins or ends a pause."""
-        due_ms = min(self._follow_ms, self._switch_ms)
+        due_ms = min(self._follow_ms, self._switch_ms, self._sleep_ms)
         if self.pauses_ms and self._first_current_ms != NEVER:
             for after_ms, length_ms in self.pauses_ms:
                 for edge_ms in (self._first_current_ms + after_ms, self._first_current_ms + after_ms + length_ms):

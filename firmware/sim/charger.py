@@ -6,6 +6,7 @@ from typing import Any
 
 from firmware.app.charger import Charger
 from firmware.sim.clock import VirtualClock
+from firmware.sim.firmware import VirtualFirmware
 from firmware.sim.hardware import VirtualHardware
 
 
@@ -35,16 +36,18 @@ class VirtualCharger:
         now_ms: int,
         utc_offset_ms: int | None = None,
         make_clock: Callable[[int], VirtualClock] | None = None,
+        firmware: VirtualFirmware | None = None,
     ) -> None:
         """Assemble it, switched off.
 
         ``utc_offset_ms`` is UTC less world time as the network tells it at boot, None if it does not; ``make_clock``
-        makes another kind of clock, given the instant of booting.
+        makes another kind of clock, given the instant of booting. Without ``firmware`` it has no updates and no log.
         """
         self.identity = identity
         self.hardware = hardware
         self.storage = storage
         self.link = link
+        self.firmware = firmware
         self.utc_offset_ms = utc_offset_ms
         self._make_clock = make_clock or (lambda boot_ms: VirtualClock(boot_ms, self.utc_offset_ms))
         self.clock = self._make_clock(now_ms)
@@ -66,6 +69,8 @@ class VirtualCharger:
         self.boots += 1
         self.hardware.power_on(now_ms)
         self.clock = self._make_clock(now_ms)
+        if self.firmware is not None:
+            self.firmware.boot(self.identity.charger, self.hardware, self.storage)
         self.app = Charger(self.identity, self.hardware, self.storage, self.clock, self.link, self._random_bytes)
         self.app.boot()
         self._app_due_ms = now_ms

@@ -18,7 +18,10 @@ CONTACTS_MS = 20
 
 
 def plateaus_mv(duty_permille: int, car: VirtualCar | None) -> tuple[int, int]:
-    """Return the positive and negative plateau that the charger measures; both are the level while it is steady. mV."""
+    """Return the positive and negative plateau that the charger measures; both are the level while it is steady.
+
+    ``car`` is None as well while the switch in the pilot's wire is open. mV.
+    """
     high_mv, low_mv = PLATEAU_MV, -PLATEAU_MV
     if car is not None:
         high_mv = car.level_mv()

@@ -3,15 +3,20 @@
 from collections import deque
 from collections.abc import Callable
 from math import exp
+from typing import TYPE_CHECKING
 
 from firmware.cp_pwm.specification import Inputs, Outputs, PilotInterlock
 from firmware.cp_pwm.specification.faults import fault_names
 from firmware.cp_pwm.specification.instants import LONG_AGO, NEVER
-from firmware.sim.car import VirtualCar
+from firmware.sim.car import NO_PILOT, VirtualCar
 from firmware.sim.circuit import VirtualContactor, plateaus_mv, proximity_ohm
 from firmware.sim.meter import VirtualMeter
 from firmware.sim.pilot import Snapshot, VirtualPilot
 from firmware.sim.ratings import Ratings
+
+if TYPE_CHECKING:
+    from firmware.app.log import RingLog
+    from firmware.app.ota import Ota
 
 AMBIENT_C = 22.0
 WARMS_C_PER_A = 0.5
@@ -19,21 +24,30 @@ WARMS_MS = 600_000.0
 """The enclosure's temperature at rest, its rise at a steady current and its time constant."""
 
 
+def _pilot_at_car(outputs: Outputs) -> int:
+    """Return the duty that reaches the car: none while the switch in the pilot's wire is open."""
+    return NO_PILOT if outputs.disconnected else outputs.duty_permille
+
+
 class VirtualReader:
     """The card reader: a card that was held to it is told once."""
 
-    __slots__ = ("_uids",)
+    __slots__ = ("_uids", "silent")
 
     def __init__(self) -> None:
         """Begin without a card."""
         self._uids: deque[str] = deque(maxlen=4)
+        self.silent = False
+        """Set it and the reader does not answer."""
 
     def present(self, uid: str) -> None:
         """Hold a card to it."""
         self._uids.append(uid.upper())
 
     def poll(self) -> str | None:
-        """Return the card's UID as upper-case hexadecimal digits, once."""
+        """Return the card's UID as upper-case hexadecimal digits, once. Raises :class:`OSError` while silent."""
+        if self.silent:
+            raise OSError(110, "the reader does not answer")
         return self._uids.popleft() if self._uids else None
 
 
@@ -41,8 +55,9 @@ class VirtualHardware:
     """What the app sees as ``hardware``, and what a test does to it.
 
     :meth:`advance` moves it through time; between discrete changes nothing is computed. Attributes whose names begin
-    with a fault (``residual_leak``, ``contactor.welded``, ``meter.silent``, ``lock_jammed``…) may be set at any time,
-    followed by :meth:`touch`.
+    with a fault (``residual_leak``, ``inputs.emergency_stop``, ``inputs.ground_lost``, ``contactor.welded``,
+    ``meter.silent``, ``reader.silent``, ``sensor_broken``, ``lock_jammed``…) may be set at any time, followed by
+    :meth:`touch`.
     """
 
     def __init__(self, ratings: Ratings, now_ms: int, meter: VirtualMeter | None = None) -> None:
@@ -58,7 +73,8 @@ class VirtualHardware:
         """A residual current flows while the contacts are closed."""
         self.residual_device_broken = False
         """The residual-current device does not trip, not even under test."""
-        self.reader_silent = False
+        self.sensor_broken = False
+        """The temperature sensor does not answer."""
         self.ambient_c = AMBIENT_C
         self.indicated: deque[tuple[str, str]] = deque(maxlen=32)
         """What the charger has last shown to people: word and detail."""
@@ -110,8 +126,9 @@ class VirtualHardware:
         """Instant of the next change that comes by itself; :data:`NEVER` if there is none."""
         if not self.powered:
             return NEVER
-        heartbeat_ms = self._spec.heartbeat.deadline_ms(self.inputs.heartbeat_ms)
-        return heartbeat_ms if heartbeat_ms < self._next_ms else self._next_ms
+        inputs = self.inputs
+        app_ms = self._spec.deadline_of_app_ms(inputs.heartbeat_ms, inputs.temperature_mc, inputs.temperature_ms)
+        return app_ms if app_ms < self._next_ms else self._next_ms
 
     def next_notable_ms(self) -> int:
         """Like :meth:`next_change_ms` without the small steps of a tapering current.
@@ -120,7 +137,9 @@ class VirtualHardware:
         """
         if not self.powered:
             return NEVER
-        return min(self._spec.heartbeat.deadline_ms(self.inputs.heartbeat_ms), self._board_ms, self._own_ms)
+        inputs = self.inputs
+        app_ms = self._spec.deadline_of_app_ms(inputs.heartbeat_ms, inputs.temperature_mc, inputs.temperature_ms)
+        return min(app_ms, self._board_ms, self._own_ms)
 
     def advance(self, now_ms: int) -> None:
         """Bring everything to ``now_ms``, which never goes back."""
@@ -154,19 +173,19 @@ class VirtualHardware:
         while True:
             before = spec.outputs
             outputs = spec.tick(now_ms, inputs)
-            if outputs != before:
+            if outputs != before and outputs._replace(duty_permille=before.duty_permille) != before:
                 self._changes += 1
             if not self._circuit_changed(now_ms, outputs) and outputs == before:
                 break
         self._snapshot = None
         self._plan_car(now_ms)
-        self._board_ms = min(spec.deadline_but_heartbeat_ms(), self.contactor.next_ms())
+        self._board_ms = min(spec.deadline_but_app_ms(), self.contactor.next_ms())
         self._next_ms = min(self._board_ms, self._car_ms)
 
     def _step_car(self, now_ms: int, car: VirtualCar) -> None:
         """Let the car do what it does of its own accord; only its switch concerns the specification."""
         level_mv = car.level_mv()
-        self._apply_load(now_ms, self._spec.outputs.duty_permille)
+        self._apply_load(now_ms, _pilot_at_car(self._spec.outputs))
         if car.level_mv() != level_mv:
             self._process(now_ms)
             return
@@ -182,8 +201,8 @@ class VirtualHardware:
         """Move contactor, car and measured values; return whether an input of the specification has changed."""
         inputs, car = self.inputs, self.car
         self.contactor.tick(now_ms, outputs.contactor)
-        self._apply_load(now_ms, outputs.duty_permille)
-        high_mv, low_mv = plateaus_mv(outputs.duty_permille, car)
+        self._apply_load(now_ms, _pilot_at_car(outputs))
+        high_mv, low_mv = plateaus_mv(outputs.duty_permille, None if outputs.disconnected else car)
         trip = not self.residual_device_broken and (
             outputs.residual_test or (self.residual_leak and self.contactor.closed)
         )
@@ -210,6 +229,10 @@ class VirtualHardware:
 
     meter_current_a = 0.0
     """What flows per phase. A."""
+    ota: "Ota | None" = None
+    """Its firmware updates, if it can do them; new at every boot."""
+    log: "RingLog | None" = None
+    """Its log, if it keeps one; new at every boot."""
 
     # --- what happens at the charger ---
 
@@ -246,6 +269,7 @@ class VirtualHardware:
         offer_ma: int | None = None,
         permit: bool | None = None,
         available: bool | None = None,
+        disconnect: bool | None = None,
         clear: bool = False,
     ) -> None:
         """Take in a wish of the app; one that changes nothing costs nothing."""
@@ -261,6 +285,9 @@ class VirtualHardware:
         if available is not None and available != inputs.available:
             inputs.available = available
             changed = True
+        if disconnect is not None and disconnect != inputs.disconnect:
+            inputs.disconnect = disconnect
+            changed = True
         if clear:
             inputs.clear_count += 1
         if changed:
@@ -270,6 +297,12 @@ class VirtualHardware:
         """Take in a sign of life; one that ends a silence may close the contactor."""
         self.inputs.heartbeat_ms = self._now_ms
         if not self._spec.heartbeat.alive:
+            self.touch()
+
+    def take_temperature(self, temperature_mc: int) -> None:
+        """Take in a temperature; one that makes no difference costs nothing."""
+        self.inputs.temperature_mc, self.inputs.temperature_ms = temperature_mc, self._now_ms
+        if self._spec.derating.changes_at(temperature_mc):
             self.touch()
 
     def hang(self) -> None:
@@ -286,16 +319,20 @@ class VirtualHardware:
                 inputs.mirror_closed if self._board.has_mirror else outputs.contactor,
                 outputs.cable_ma // 1_000,
                 outputs.offered_ma / 1_000,
+                outputs.derated_ma / 1_000,
                 outputs.duty_permille / 10,
                 inputs.high_mv / 1_000,
                 inputs.low_mv / 1_000 if outputs.offered_ma else None,
                 fault_names(outputs.faults),
+                fault_names(outputs.locked),
                 self._changes,
             )
         return self._snapshot
 
     def temperature_c(self) -> float | None:
-        """Return the temperature in the enclosure. °C."""
+        """Return the temperature in the enclosure, None while the sensor is broken. °C."""
+        if self.sensor_broken or not self.ratings.has_temperature:
+            return None
         return round(self.ambient_c + self._warmth_c(self._now_ms), 1)
 
     def _warmth_c(self, now_ms: int) -> float:

@@ -37,6 +37,8 @@ class HostOptions:
     """``demo``, ``quick`` or ``none``."""
     seed: str = "1"
     network_time: bool = True
+    firmware_keys: tuple[int, ...] = ()
+    """Moduli of the keys that may sign firmware."""
 
 
 def visits_of(options: HostOptions, index: int) -> Callable[[int], Visit] | None:
@@ -60,7 +62,9 @@ async def run(options: HostOptions) -> None:
     cars = CarLog(options.folder / "cars.jsonl")
     try:
         world = ScaledTime(options.speed, time.monotonic())
-        common = StationOptions(options.site, options.folder, options.login, world, cars, options.network_time)
+        common = StationOptions(
+            options.site, options.folder, options.login, world, cars, options.network_time, options.firmware_keys
+        )
         stations = [
             Station(common, charger_name(index), visits_of(options, index)) for index in range(options.chargers)
         ]

@@ -17,16 +17,20 @@ class Snapshot(NamedTuple):
     """Rating of the cable, 0 with no plug, the charger's own with a fixed cable. A."""
     offered_current_a: float
     """What the pilot offers, 0 without PWM. A."""
+    derated_a: float
+    """Most that the temperature allows: the rating when cool, 0 for nothing. A."""
     duty_percent: float
-    """100 without PWM, 0 in state F. %."""
+    """100 without PWM, 0 while state F is shown. %."""
     cp_high_v: float
     """Positive plateau. V."""
     cp_low_v: float | None
     """Negative plateau, None without PWM. V."""
     faults: tuple[str, ...]
     """Words of the contract."""
+    locked: tuple[str, ...]
+    """Those that stay until power is cycled."""
     change_count: int
-    """Differs whenever a state, a fault or an offer has changed, not for voltages alone."""
+    """Differs whenever a state, a fault or an offer has changed, not for voltages or pulses of F alone."""
 
 
 class VirtualPilot:
@@ -53,6 +57,15 @@ class VirtualPilot:
     def set_available(self, available: bool) -> None:
         """Show state F (False) once the contactor is open, or not (True)."""
         self._hardware.request(available=available)
+
+    def temperature(self, celsius: float | None) -> None:
+        """Hand in the temperature of the enclosure, None while unknown; at least every 10 s."""
+        if celsius is not None and celsius == celsius and -100.0 < celsius < 200.0:
+            self._hardware.take_temperature(int(celsius * 1_000))
+
+    def disconnect(self, off: bool) -> None:
+        """Take the pilot away from the car, or give it back; refused unless the contactor is open and not permitted."""
+        self._hardware.request(disconnect=off)
 
     def heartbeat(self) -> None:
         """Say that the app is alive: at least every 2 s while it permits, else the contactor opens."""

@@ -19,9 +19,17 @@ class Ratings:
     """Largest current that may ever be offered. A."""
     tethered: bool = False
     """True with a fixed cable, False with a socket."""
+    has_temperature: bool = True
+    """True with a sensor in the enclosure."""
     capabilities: tuple[str, ...] = ("lock", "rfid", "residual_current")
     """What ``meta`` says it can do."""
 
     def board(self) -> Board:
         """Return what the control pilot and interlock need to know of it."""
-        return Board(rated_ma=self.rated_current_a * 1_000, tethered=self.tethered)
+        return Board(
+            rated_ma=self.rated_current_a * 1_000,
+            tethered=self.tethered,
+            has_temperature=self.has_temperature,
+            has_emergency_stop=True,
+            has_ground_monitor=True,
+        )

@@ -3,24 +3,29 @@
 import asyncio
 import logging
 import os
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware.app.charger import Charger
+from firmware.app.http import HttpFetch, HttpPut
 from firmware.app.mqtt import MqttClient
 from firmware.app.storage import FileStorage
+from firmware.app.version import FIRMWARE
 from firmware.cp_pwm.specification.instants import NEVER
 from firmware.sim.broker_login import BrokerLogin
 from firmware.sim.car_log import CarLog
 from firmware.sim.charger import Identity, VirtualCharger
 from firmware.sim.clock import VirtualClock
 from firmware.sim.driver import Driver
+from firmware.sim.firmware import VirtualFirmware
 from firmware.sim.hardware import VirtualHardware
 from firmware.sim.meter import VirtualMeter
 from firmware.sim.physical_state import PhysicalState
 from firmware.sim.ratings import Ratings
+from firmware.sim.slots import VirtualSlots
 from firmware.sim.visits import Visit
 
 GOODBYE_S = 2.0
@@ -83,6 +88,8 @@ class StationOptions:
     cars: CarLog
     network_time: bool = True
     """Whether the chargers know the date from boot on."""
+    firmware_keys: tuple[int, ...] = ()
+    """Moduli of the keys that may sign firmware."""
 
 
 class Station:
@@ -116,8 +123,21 @@ class Station:
             os.urandom,
             now_ms,
             make_clock=lambda boot_ms: _Clock(boot_ms, options.network_time),
+            firmware=self._firmware(),
         )
         self._client: MqttClient | None = None
+
+    def _firmware(self) -> VirtualFirmware:
+        options = self._options
+        password = options.login.password(self.charger_id)
+        tls = ssl.create_default_context()
+        return VirtualFirmware(
+            VirtualSlots(FIRMWARE, options.folder / f"{self.charger_id}.slots"),
+            lambda url: HttpFetch(url, tls),
+            lambda url, length, pieces: HttpPut(url, length, pieces, tls),
+            options.firmware_keys,
+            () if password is None else (password,),
+        )
 
     # --- what the MQTT client calls ---
 

@@ -102,6 +102,8 @@ def _make_special(car: VirtualCar, card: str, random: Random) -> str:
         car.wake_up_ms = int(random.uniform(10_000, 40_000))
     elif kind < 0.4:
         car.min_current_a = 8.0
+    elif kind < 0.45:
+        car.sleeps_after_ms, car.wakes_after_ms = 30_000, 3_500 if kind < 0.43 else 29_000
     return card
 
 

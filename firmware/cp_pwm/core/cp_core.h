@@ -3,13 +3,18 @@
 #define CP_CORE_H
 
 #include "cp_debounce.h"
+#include "cp_derating.h"
 #include "cp_diode.h"
+#include "cp_disconnect.h"
 #include "cp_duty.h"
+#include "cp_emergency_stop.h"
+#include "cp_ground.h"
 #include "cp_heartbeat.h"
 #include "cp_interlock.h"
 #include "cp_mirror.h"
 #include "cp_proximity.h"
 #include "cp_residual.h"
+#include "cp_state_f.h"
 #include "cp_types.h"
 #include "cp_ventilation.h"
 
@@ -23,8 +28,14 @@ typedef struct {
     cp_proximity proximity;
     cp_heartbeat heartbeat;
     cp_mirror mirror;
+    cp_derating derating;
+    cp_emergency_stop emergency_stop;
+    cp_ground ground;
     cp_interlock interlock;
+    cp_state_f state_f;
+    cp_disconnect disconnect;
     uint32_t clear_count;
+    bool hides; /* the charger shows -12 V, or has taken the pilot away */
 } cp_core;
 
 /* Begin as after power-on: contactor open, steady high level, nothing known. */

@@ -9,14 +9,15 @@ void cp_diode_init(cp_diode *diode) {
     cp_doubt_init(&diode->bad, BAD_MS);
 }
 
-void cp_diode_tick(cp_diode *diode, cp_ms now_ms, int32_t low_mv, cp_state level, cp_state state, bool pwm) {
+void cp_diode_tick(cp_diode *diode, cp_ms now_ms, int32_t low_mv, const cp_pilot *pilot, bool pwm) {
+    const cp_state level = pilot->level;
+    const cp_state state = pilot->state;
     const bool looking = pwm && (level == CP_B || level == CP_C);
     const bool bad = looking && low_mv > GOOD_MV;
-    const bool has_car = state == CP_B || state == CP_C;
     if (state == CP_A) {
         diode->fault = false;
     }
-    if (!has_car && state != CP_UNKNOWN) {
+    if (pilot->hidden || (state != CP_B && state != CP_C && state != CP_UNKNOWN)) {
         diode->passed = false;
     }
     if (cp_doubt_tick(&diode->bad, now_ms, bad)) {
@@ -28,7 +29,7 @@ void cp_diode_tick(cp_diode *diode, cp_ms now_ms, int32_t low_mv, cp_state level
     } else if (diode->good_since_ms == CP_NEVER) {
         diode->good_since_ms = now_ms;
     }
-    if (now_ms - diode->good_since_ms >= GOOD_MS && has_car && !diode->fault) {
+    if (now_ms - diode->good_since_ms >= GOOD_MS) {
         diode->passed = true;
     }
 }

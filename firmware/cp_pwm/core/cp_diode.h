@@ -2,6 +2,7 @@
 #ifndef CP_DIODE_H
 #define CP_DIODE_H
 
+#include "cp_debounce.h"
 #include "cp_doubt.h"
 #include "cp_types.h"
 
@@ -15,7 +16,7 @@ typedef struct {
 void cp_diode_init(cp_diode *diode);
 
 /* Take in the negative plateau; pwm is whether there has been PWM up to now. */
-void cp_diode_tick(cp_diode *diode, cp_ms now_ms, int32_t low_mv, cp_state level, cp_state state, bool pwm);
+void cp_diode_tick(cp_diode *diode, cp_ms now_ms, int32_t low_mv, const cp_pilot *pilot, bool pwm);
 
 void cp_diode_clear(cp_diode *diode);
 

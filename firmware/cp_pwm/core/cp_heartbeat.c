@@ -8,7 +8,7 @@ void cp_heartbeat_init(cp_heartbeat *heartbeat) {
 }
 
 void cp_heartbeat_tick(cp_heartbeat *heartbeat, cp_ms now_ms, cp_ms heartbeat_ms, bool coil) {
-    heartbeat->alive = now_ms - heartbeat_ms <= LOST_AFTER_MS;
+    heartbeat->alive = now_ms - heartbeat_ms < LOST_AFTER_MS;
     if (coil && !heartbeat->alive) {
         heartbeat->lost = true;
         heartbeat->back_ms = CP_NEVER;

@@ -10,12 +10,6 @@ void cp_interlock_init(cp_interlock *interlock, cp_ms now_ms) {
     cp_doubt_init(&interlock->left_c, LEFT_C_MS);
 }
 
-static void not_before(cp_interlock *interlock, cp_ms instant_ms) {
-    if (interlock->not_before_ms < instant_ms) {
-        interlock->not_before_ms = instant_ms;
-    }
-}
-
 static bool must_open(cp_ms now_ms, cp_state state, const cp_conditions *conditions) {
     if (state != CP_C || conditions->faults != 0 || conditions->cable_ma <= 0) {
         return true;
@@ -29,7 +23,7 @@ static bool may_close(
         pilot->state == CP_C && pilot->level == CP_C && now_ms - pilot->level_since_ms >= CP_TO_C_MS;
     const bool allowed = conditions->permit && conditions->offered_ma > 0;
     const bool checked = conditions->diode_passed && conditions->cable_ma > 0 && conditions->faults == 0;
-    const bool at_rest = !conditions->mirror_closed && conditions->residual_ready;
+    const bool at_rest = !conditions->mirror_closed && conditions->ready;
     return car_asks && allowed && checked && at_rest && now_ms >= interlock->not_before_ms;
 }
 
@@ -40,15 +34,15 @@ static void switch_coil(cp_interlock *interlock, cp_ms now_ms, bool coil) {
 
 void cp_interlock_tick(cp_interlock *interlock, cp_ms now_ms, const cp_pilot *pilot, const cp_conditions *conditions) {
     const bool left_c = cp_doubt_tick(&interlock->left_c, now_ms, interlock->coil && pilot->level != CP_C);
-    const bool refused = pilot->state == CP_D || pilot->state == CP_E;
+    const bool refused = pilot->state == CP_D || pilot->state == CP_E || pilot->state == CP_F;
     if (interlock->refused && !refused) {
-        not_before(interlock, now_ms + AGAIN_AFTER_REFUSED_MS);
+        interlock->not_before_ms = now_ms + AGAIN_AFTER_REFUSED_MS;
     }
     interlock->refused = refused;
     if (interlock->coil) {
         if (left_c || must_open(now_ms, pilot->state, conditions)) {
             switch_coil(interlock, now_ms, false);
-            not_before(interlock, now_ms + AGAIN_AFTER_C_MS);
+            interlock->not_before_ms = now_ms + AGAIN_AFTER_C_MS;
         }
     } else if (may_close(interlock, now_ms, pilot, conditions)) {
         switch_coil(interlock, now_ms, true);

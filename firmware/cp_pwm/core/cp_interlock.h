@@ -11,11 +11,11 @@ typedef struct {
     cp_ms offer_changed_ms; /* since when there has been no PWM, if there is none */
     int32_t offered_ma;     /* 0 for no PWM */
     int32_t cable_ma;       /* 0 for no cable */
-    uint32_t faults;
+    uint32_t faults;     /* those that open at once; all of them end the offer */
     bool permit; /* the app lets the contactor close and is alive */
     bool diode_passed;
     bool mirror_closed;
-    bool residual_ready; /* the residual-current device has passed its test at boot and is not being tested */
+    bool ready; /* the residual-current device has passed its test at boot, is quiet and not tested; earth is there */
 } cp_conditions;
 
 typedef struct {

@@ -26,11 +26,13 @@ class DiodeCheck:
     _good_since_ms: int = NEVER
     _bad: Doubt = field(default_factory=lambda: Doubt(BAD_MS))
 
-    def tick(self, now_ms: int, low_mv: int, level: str, state: str, pwm: bool) -> None:
-        """Take in the negative plateau; ``pwm`` is whether there has been PWM up to now."""
+    def tick(self, now_ms: int, low_mv: int, level: str, state: str, pwm: bool, hidden: bool) -> None:
+        """Take in the negative plateau; ``pwm`` is whether there has been PWM up to now, ``hidden`` whether the pilot
+        does not show the car now, so that another one may have come.
+        """
         if state == A:
             self.fault = False
-        if state not in (B, C, UNKNOWN):
+        if hidden or state not in (B, C, UNKNOWN):
             self.passed = False
         looking = pwm and level in (B, C)
         bad = looking and low_mv > GOOD_MV
@@ -40,7 +42,7 @@ class DiodeCheck:
             self._good_since_ms = NEVER
         elif self._good_since_ms == NEVER:
             self._good_since_ms = now_ms
-        if now_ms - self._good_since_ms >= GOOD_MS and state in (B, C) and not self.fault:
+        if now_ms - self._good_since_ms >= GOOD_MS:
             self.passed = True
 
     def clear(self) -> None:

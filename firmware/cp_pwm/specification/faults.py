@@ -9,6 +9,9 @@ RESIDUAL_CURRENT_SELF_TEST = 1 << 5
 CONTACTOR_WELDED = 1 << 6
 CONTACTOR_STUCK_OPEN = 1 << 7
 HEARTBEAT_LOST = 1 << 8
+OVER_TEMPERATURE = 1 << 9
+EMERGENCY_STOP = 1 << 10
+GROUND_LOST = 1 << 11
 
 NAMES = (
     "pilot_short",
@@ -20,6 +23,9 @@ NAMES = (
     "contactor_welded",
     "contactor_stuck_open",
     "heartbeat_lost",
+    "over_temperature",
+    "emergency_stop",
+    "ground_lost",
 )
 """Word of the contract for each bit, lowest first."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from firmware.cp_pwm.specification.instants import NEVER
 
 LOST_AFTER_MS = 2_000
-"""Without a sign of life for more than this the app counts as hung. ms."""
+"""Without a sign of life for so long the app counts as hung. ms."""
 
 HELD_MS = 5_000
 """The fault stands so long after the app is back, so that the app itself sees it (ours). ms."""
@@ -22,13 +22,15 @@ class Heartbeat:
     """There was a sign of life within the last two seconds."""
     lost: bool = False
     """The app fell silent with the contactor closed."""
-    _coil: bool = False
+    _watched: bool = False
     _back_ms: int = NEVER
 
-    def tick(self, now_ms: int, heartbeat_ms: int, coil: bool) -> None:
-        """Take in the instant of the last sign of life; ``coil`` is whether the contactor has been on up to now."""
-        self._coil = coil
-        self.alive = now_ms - heartbeat_ms <= LOST_AFTER_MS
+    def tick(self, now_ms: int, heartbeat_ms: int, coil: bool, away: bool) -> None:
+        """Take in the instant of the last sign of life; ``coil`` is whether the contactor has been on up to now,
+        ``away`` whether the pilot has been taken away.
+        """
+        self._watched = coil or away
+        self.alive = now_ms - heartbeat_ms < LOST_AFTER_MS
         if coil and not self.alive:
             self.lost, self._back_ms = True, NEVER
         elif self.lost and self.alive and self._back_ms == NEVER:
@@ -38,6 +40,6 @@ class Heartbeat:
 
     def deadline_ms(self, heartbeat_ms: int) -> int:
         """Instant at which the app counts as hung, or the fault ends, with its last sign of life so far."""
-        if self._coil and self.alive:
-            return heartbeat_ms + LOST_AFTER_MS + 1
+        if self._watched and self.alive:
+            return heartbeat_ms + LOST_AFTER_MS
         return self._back_ms + HELD_MS if self.lost and self._back_ms != NEVER else NEVER

@@ -26,6 +26,8 @@ class Doubt:
 
     def tick(self, now_ms: int, wrong: bool) -> bool:
         """Take in whether it is wrong from now on; return True when the limit is reached, and begin anew."""
+        if not wrong and not self.wrong and not self.value_ms:
+            return False
         elapsed = now_ms - self.since_ms
         self.value_ms = self.value_ms + elapsed if self.wrong else max(0, self.value_ms - elapsed)
         self.since_ms = now_ms

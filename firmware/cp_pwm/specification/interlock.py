@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from firmware.cp_pwm.specification.debounce import TO_C_MS, PilotState
 from firmware.cp_pwm.specification.instants import LONG_AGO, NEVER, Doubt
-from firmware.cp_pwm.specification.levels import C, D, E
+from firmware.cp_pwm.specification.levels import C, D, E, F
 
 LEFT_C_MS = 50
 """The coil is off after so much doubt about C. The limit from C to B until the contacts are open is 100 ms (EV, A.6
@@ -19,7 +19,7 @@ AGAIN_AFTER_C_MS = 5_000
 """Time between opening and closing again (WB). ms."""
 
 AGAIN_AFTER_REFUSED_MS = 30_000
-"""Time between the end of D or E and closing (WB). F is not counted: here only the charger itself makes it. ms."""
+"""Time between the end of D, E or F and closing (WB). F of the charger's own is not seen: :mod:`state_f`. ms."""
 
 
 class Conditions(NamedTuple):
@@ -35,9 +35,10 @@ class Conditions(NamedTuple):
     cable_ma: int
     """0 for no cable. mA."""
     faults: int
+    """Those that open at once; all of them end the offer."""
     mirror_closed: bool
-    residual_ready: bool
-    """The residual-current device has passed its test at boot and is not being tested."""
+    ready: bool
+    """The residual-current device has passed its test at boot, is not being tested and quiet; earth is there."""
 
 
 @dataclass(slots=True)
@@ -55,9 +56,9 @@ class Interlock:
     def tick(self, now_ms: int, pilot: PilotState, conditions: Conditions) -> None:
         """Open or close."""
         left_c = self._left_c.tick(now_ms, self.coil and pilot.level != C)
-        refused = pilot.state in (D, E)
+        refused = pilot.state in (D, E, F)
         if self._refused and not refused:
-            self._not_before_ms = max(self._not_before_ms, now_ms + AGAIN_AFTER_REFUSED_MS)
+            self._not_before_ms = now_ms + AGAIN_AFTER_REFUSED_MS
         self._refused = refused
         self._force_ms = NEVER
         if self.coil:
@@ -65,7 +66,7 @@ class Interlock:
                 self._force_ms = conditions.offer_changed_ms + PWM_OFF_MS
             if left_c or self._must_open(now_ms, pilot.state, conditions):
                 self._switch(now_ms, False)
-                self._not_before_ms = max(self._not_before_ms, now_ms + AGAIN_AFTER_C_MS)
+                self._not_before_ms = now_ms + AGAIN_AFTER_C_MS
         elif self._may_close(now_ms, pilot, conditions):
             self._switch(now_ms, True)
 
@@ -83,7 +84,7 @@ class Interlock:
             and conditions.cable_ma > 0
             and not conditions.faults
             and not conditions.mirror_closed
-            and conditions.residual_ready
+            and conditions.ready
             and now_ms >= self._not_before_ms
         )
 

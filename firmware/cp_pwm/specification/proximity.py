@@ -53,7 +53,7 @@ class Proximity:
     @property
     def usable_ma(self) -> int:
         """The rating, 0 where there is no usable cable. mA."""
-        return max(NO_CABLE_MA, self.rating_ma)
+        return self.rating_ma if self.rating_ma > NO_CABLE_MA else NO_CABLE_MA
 
     def tick(self, now_ms: int, proximity_ohm: int, contactor: bool) -> None:
         """Take in the resistance; ``contactor`` is whether the coil has been on up to now."""

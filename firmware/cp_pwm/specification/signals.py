@@ -14,6 +14,9 @@ STEADY_LOW = 0
 STEADY_HIGH = 1000
 """Duty of a steady high level (no PWM). permille."""
 
+UNKNOWN_MC = -(2**31)
+"""Stands for a temperature that is not known. Thousandths of a °C."""
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
@@ -29,6 +32,15 @@ class Board:
     """True if the residual-current device has a test input that is wired."""
     simplified_cap_ma: int = 0
     """Most current for a car that goes from A to C without B (EV: 10 000, optional); 0 for no such cap. mA."""
+    has_temperature: bool = True
+    """True if a sensor measures the enclosure. A board without one must say so: else nothing known means little
+    current (:mod:`derating`)."""
+    has_disconnect: bool = True
+    """True if a switch opens the pilot's wire; without one a disconnect shows state F instead."""
+    has_emergency_stop: bool = False
+    """True if an emergency-stop button is wired."""
+    has_ground_monitor: bool = False
+    """True if a monitor of the protective earth is wired."""
 
 
 @dataclass(slots=True)
@@ -53,6 +65,16 @@ class Inputs:
     """The app lets the contactor close."""
     available: bool = True
     """False: show state F as soon as the contactor is open."""
+    disconnect: bool = False
+    """The app wants the pilot taken away from the car."""
+    temperature_mc: int = UNKNOWN_MC
+    """Hottest sensor in the enclosure, :data:`UNKNOWN_MC` where nothing is known. Thousandths of a °C."""
+    temperature_ms: int = LONG_AGO
+    """Instant at which ``temperature_mc`` was handed in. ms."""
+    emergency_stop: bool = False
+    """The emergency-stop button is pressed, or its wire is broken."""
+    ground_lost: bool = False
+    """The monitor finds no protective earth."""
     clear_count: int = 0
     """Changes whenever the app asks for latched faults to be cleared."""
 
@@ -74,3 +96,9 @@ class Outputs(NamedTuple):
     """Bits of :mod:`faults`."""
     residual_test: bool
     """The test input of the residual-current device is on."""
+    derated_ma: int
+    """Most that the temperature allows: the rating when cool, 0 for nothing. mA."""
+    locked: int
+    """Those bits of ``faults`` that stay until power is cycled."""
+    disconnected: bool
+    """The switch in the pilot's wire is open."""

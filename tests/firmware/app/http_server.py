@@ -33,6 +33,6 @@ async def serving(answer: Answer, requests: list[bytes] | None = None) -> AsyncI
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     try:
-        yield "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()

@@ -233,9 +233,34 @@ def virtual(folder):
     life.send(7, "authorize", id_token=token, caps={"energy_wh": 500})
     life.run(700)
     life.hardware.cp("A")
+    life.run(5)
+    by_itself(life)
+    life.hardware.cp("A")
     life.send(8, "reset", kind="soft")
     life.run(1)
     assert life.hardware.restarted == "soft"
+
+
+def by_itself(life):
+    """What a charger decides alone: its list, a car that sleeps, a power loss, a card of the same group."""
+    staff = {"type": "rfid", "value": "staff"}
+    entries = [{"id_token": {"type": "rfid", "value": value}, "parent_id_token": staff} for value in ("04A1", "04B2")]
+    life.send(9, "update_local_list", version=5, entries=entries, removals=[staff])
+    life.send(10, "configure", settings={"resume_after_power_loss": True, "local_pre_authorize": True})
+    life.hardware.cp("B")
+    life.hardware.cards.append("04B2")
+    life.run(200)
+    life.hardware.cp("C")
+    life.run(60)
+    session_id = life.charger.sessions.session.session_id
+    life.hardware.permitted = False
+    life.hardware.changed()
+    life.boot()
+    life.run(60)
+    assert life.charger.sessions.session.session_id == session_id
+    life.hardware.cards.append("04A1")
+    life.run(5)
+    assert life.charger.sessions.session is None
 
 
 async def on_broker(folder, host, port):

@@ -1,5 +1,6 @@
 """The log: bounded, readable after power losses, without secrets, and where `get_log` wants it."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -90,9 +91,20 @@ def test_a_life_is_told() -> None:
     assert "04A1" not in text, "who charges is nobody's business"
 
 
+def test_leases_that_are_renewed_all_the_time_do_not_fill_it() -> None:
+    bench = LogBench()
+    bench.send("set_limit", current_a=16, valid_for_s=60)
+    bench.send("release_limit")
+    bench.send("release_limit")
+    text = bench.text()
+    assert "set_limit" not in text
+    assert text.count("release_limit") == 1
+    assert "no_lease" in text
+
+
 def test_nothing_secret_stands_in_it() -> None:
     bench = LogBench()
-    bench.send("set_limit", current_a=16, valid_for_s=60, reason="topsecret")
+    bench.send("identify", id="topsecret")
     bench.send("stop", reason="topsecret")
     bench.send("get_log", url="http://joe:pass@host/")
     bench.charger.notes.say("see ftp://anna:geheim@host/x and http://a@b@c/ and topsecret\nsecond line")
@@ -172,11 +184,9 @@ def test_power_loss_at_any_write(first: int, second: int) -> None:
     for cut in (first, second):
         log = RingLog(storage, "c1")
         storage.cut(cut)
-        try:
+        with contextlib.suppress(PowerLost):
             fill(log, 100)
             log.write_out(0)
-        except PowerLost:
-            pass
         storage.left = None
     log = RingLog(storage, "c1")
     assert all(LINE.fullmatch(line) for line in log.lines())

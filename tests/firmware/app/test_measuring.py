@@ -48,6 +48,23 @@ def test_one_wrong_reading_changes_nothing() -> None:
     assert all(state["energy_wh"] < 10_000 for state in bench.of("state"))
 
 
+def test_a_meter_that_answers_late_loses_no_energy() -> None:
+    """The contactor opens after 30 s of silence; what flowed until then is counted."""
+    bench = Bench()
+    bench.charge()
+    bench.run(60)
+    bench.meter.silent = True
+    bench.run(3600)
+    assert not bench.pilot.closed
+    bench.meter.silent = False
+    bench.run(30)
+    assert bench.pilot.closed
+    bench.send("stop")
+    bench.run(1)
+    (event,) = bench.events("session_ended")
+    assert event["energy_wh"] == int(bench.meter.wh)
+
+
 READINGS = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 60_000)), min_size=1, max_size=60)
 
 

@@ -1,6 +1,7 @@
 """Firmware updates: what is refused and why, when it is installed, and a power loss at every write."""
 
 import base64
+import contextlib
 import hashlib
 import json
 from typing import Any
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware.app import staging
 from firmware.app.ota import CONFIRM_WITHIN_MS, Ota
-from firmware.app.staging import LONGEST_MS, STALL_MS
+from firmware.app.staging import STALL_MS
 from firmware.app.url import TransferFailed, Url
 from tests.firmware.app.fakes import T0, Bench, PowerLost
 from tests.firmware.app.flash_slots import FlashSlots
@@ -158,6 +160,8 @@ def test_an_update_is_fetched_verified_installed_and_confirmed(bench: OtaBench) 
     assert bench.replies(command["id"])[-1]["stage"] == "done"
     assert bench.replies(command["id"])[-1]["reason"] == "version 0.2.0 runs"
     assert bench.of("meta")[-1]["firmware"] == NEW
+    boots = [event["detail"] for event in bench.events("security") if event["kind"] == "StartupOfTheDevice"]
+    assert boots[-1] == "restarted by a firmware update; version 0.2.0 is on trial"
     assert bench.events("security")[-1]["kind"] == "FirmwareUpdated"
     bench.boot()
     assert bench.ota.version == NEW, "confirmed, so it stays"
@@ -288,7 +292,8 @@ def test_a_server_that_stalls(bench: OtaBench, at: int) -> None:
     assert "nothing for 30 s" in refused(bench, STALL_MS / 1000 + 10)["reason"]
 
 
-def test_a_server_that_drips(bench: OtaBench) -> None:
+def test_a_server_that_drips(bench: OtaBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "LONGEST_MS", 300_000)
     bench.served.drips = True
     bench.served.data = image(bytes(4096))
     bench.served.length = None
@@ -310,7 +315,7 @@ def test_a_server_that_drips(bench: OtaBench) -> None:
 
     bench.fetch = slow  # type: ignore[method-assign]
     bench.boot()
-    assert "not done after 60 min" in refused(bench, LONGEST_MS / 1000 + 10)["reason"]
+    assert "not done after 5 min" in refused(bench, 310)["reason"]
 
 
 @pytest.mark.parametrize("at", [0, 300, 1200])
@@ -418,14 +423,14 @@ def test_a_car_that_comes_during_the_download(bench: OtaBench) -> None:
 
 
 def test_a_car_that_comes_while_it_waits_is_charged(bench: OtaBench) -> None:
-    bench.update(not_before_ts=T0 + 3_600_000)
-    bench.run(600)
+    bench.update(not_before_ts=T0 + 120_000)
+    bench.run(60)
     assert bench.shown()["status"] == "InstallScheduled"
     assert "not_before_ts" in bench.shown()["reason"]
     bench.charge()
-    bench.run(3100)
+    bench.run(120)
     assert bench.hardware.restarted == []
-    assert bench.shown()["reason"] == "waits until no car is charging"
+    assert bench.shown()["reason"] == "waits until the charger is not in use"
     bench.cp("A")
     assert bench.restarts()
 
@@ -439,22 +444,22 @@ def test_not_before(bench: OtaBench) -> None:
 
 def test_a_charger_that_knows_no_date_does_not_guess() -> None:
     bench = OtaBench()
-    bench.update(not_before_ts=T0 + 600_000)
-    bench.run(300)
+    bench.update(not_before_ts=T0 + 120_000)
+    bench.run(60)
     bench.clock.offset = None
-    bench.run(3600)
+    bench.run(300)
     assert bench.hardware.restarted == []
     bench.clock.offset = T0
     assert bench.restarts(10)
 
 
 def test_what_is_scheduled_goes_on_after_a_power_loss(bench: OtaBench) -> None:
-    command = bench.update(not_before_ts=T0 + 3_600_000)
-    bench.run(600)
+    command = bench.update(not_before_ts=T0 + 600_000)
+    bench.run(60)
     bench.boot()
-    bench.run(600)
+    bench.run(60)
     assert bench.shown()["status"] == "InstallScheduled"
-    bench.run(2390)
+    bench.run(470)
     assert bench.hardware.restarted == []
     assert bench.restarts(30)
     bench.run(1)
@@ -493,6 +498,27 @@ def test_a_newer_command_takes_the_place_of_an_older_one(bench: OtaBench) -> Non
     assert bench.replies(second["id"])[-1]["stage"] == "done"
 
 
+def test_what_is_about_to_boot_is_not_written_any_more(bench: OtaBench) -> None:
+    first = bench.update()
+    for _ in range(100):
+        bench.run(0.1)
+        if bench.shown()["status"] == "InstallRebooting":
+            break
+    second = bench.update()
+    assert (second["stage"], second["code"]) == ("rejected", "occupied")
+    assert bench.restarts()
+    bench.run(1)
+    assert bench.replies(first["id"])[-1]["stage"] == "done"
+
+
+def test_it_does_not_restart_while_somebody_is_awaited(bench: OtaBench) -> None:
+    bench.authorize(connection_timeout_s=50)
+    bench.update()
+    bench.run(45)
+    assert bench.hardware.restarted == []
+    assert bench.restarts(60)
+
+
 def test_the_charger_works_during_the_download(bench: OtaBench) -> None:
     bench.served.stalls_at = 1500
     bench.update()
@@ -522,7 +548,7 @@ def test_without_the_broker_it_is_rolled_back_in_time(bench: OtaBench) -> None:
     bench.run(CONFIRM_WITHIN_MS / 1000 - 1)
     assert bench.hardware.restarted == []
     bench.run(2)
-    assert bench.hardware.restarted == ["soft"]
+    assert bench.hardware.restarted == ["hard"]
     bench.boot()
     assert bench.ota.version == OLD
     assert bench.replies(command["id"])[-1]["stage"] == "failed"
@@ -538,7 +564,7 @@ def test_with_a_failed_self_test_it_is_rolled_back(bench: OtaBench) -> None:
     bench.charger.faults.set("self_test", True, "broken", bench.clock.now)
     bench.connect()
     bench.run(CONFIRM_WITHIN_MS / 1000 + 2)
-    assert bench.hardware.restarted == ["soft"]
+    assert bench.hardware.restarted == ["hard"]
     bench.boot()
     assert bench.ota.version == OLD
 
@@ -561,7 +587,7 @@ def test_a_car_on_trial_is_not_interrupted(bench: OtaBench) -> None:
     assert bench.hardware.restarted == []
     bench.cp("A")
     bench.run(5)
-    assert bench.hardware.restarted == ["soft"]
+    assert bench.hardware.restarted == ["hard"]
 
 
 def test_a_second_update_waits_for_the_trial(bench: OtaBench) -> None:
@@ -578,7 +604,7 @@ def test_a_power_loss_between_confirmation_and_record_loses_nothing(bench: OtaBe
     bench.storage.files["update"] = record
     bench.boot(connect=False)
     bench.run(CONFIRM_WITHIN_MS / 1000 + 1)
-    assert bench.hardware.restarted == ["soft"], "as far as it knows it is on trial still"
+    assert bench.hardware.restarted == ["hard"], "as far as it knows it is on trial still"
     bench.boot()
     assert bench.ota.version == NEW
     assert bench.replies(command["id"])[-1]["stage"] == "done"
@@ -608,16 +634,14 @@ def written_bytes() -> int:
 TOTAL = written_bytes()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.integers(0, TOTAL), min_size=1, max_size=4))
 def test_power_loss_at_any_write_leaves_an_image_that_runs(cuts: list[int]) -> None:
     bench = OtaBench()
     for cut in cuts:
         bench.storage.cut(cut)
-        try:
+        with contextlib.suppress(PowerLost):
             live(bench)
-        except PowerLost:
-            pass
         bench.storage.left = None
         # boot() looks up what lies in the slot: it fails unless that is the old or the new image as a whole.
         bench.boot()
@@ -642,7 +666,7 @@ def test_power_loss_at_any_write_leaves_an_image_that_runs(cuts: list[int]) -> N
 def test_every_byte_once() -> None:
     """The same at every single byte of what is written outside the slot, and at some within."""
     seen = set()
-    for cut in range(0, TOTAL, 41):
+    for cut in range(0, TOTAL, 61):
         bench = OtaBench()
         bench.storage.cut(cut)
         try:

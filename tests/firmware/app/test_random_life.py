@@ -23,12 +23,15 @@ FALLBACK_A = 8.0
 class ChargerLife(RuleBasedStateMachine):
     """One charger and the model of what it may offer."""
 
-    @initialize(required=st.booleans(), utc_set=st.booleans(), seed=st.integers(0, 9))
-    def begin(self, required: bool, utc_set: bool, seed: int) -> None:
+    @initialize(required=st.booleans(), utc_set=st.booleans(), seed=st.integers(0, 9), resume=st.booleans())
+    def begin(self, required: bool, utc_set: bool, seed: int, resume: bool) -> None:
         self.bench = Bench(utc_set=utc_set, seed=seed)
         self.required = required
         names = [REQUIRED] if required else []
-        self.bench.send("configure", settings={"required_sources": names, "fallback_current_a": FALLBACK_A})
+        settings = {"required_sources": names, "fallback_current_a": FALLBACK_A, "resume_after_power_loss": resume}
+        self.bench.send("configure", settings=settings)
+        card = {"id_token": {"type": "rfid", "value": "04A1"}, "parent_id_token": {"type": "rfid", "value": "staff"}}
+        self.bench.send("update_local_list", version=7, entries=[card])
         self.leases: dict[str, tuple[float, int]] = {}
         self.kept: set[str] = set()
         self.delivered: dict[str, int] = {}
@@ -99,6 +102,21 @@ class ChargerLife(RuleBasedStateMachine):
     def authorize(self, value: str, cap: int | None, minutes: int | None) -> None:
         token = {"type": "rfid", "value": value}
         self.command("authorize", id_token=token, caps={"energy_wh": cap, "duration_min": minutes})
+
+    @rule(version=st.integers(0, 3), base=st.sampled_from([None, 0, 1, 2, 7]), values=st.lists(TOKENS, max_size=3))
+    def local_list(self, version: int, base: int | None, values: list[str]) -> None:
+        entries = [{"id_token": {"type": "rfid", "value": value}} for value in values]
+        self.command("update_local_list", version=version, base_version=base, entries=entries)
+
+    @rule(retries=st.integers(0, 6), wake=st.booleans(), pre=st.booleans(), unknown=st.booleans())
+    def settings(self, retries: int, wake: bool, pre: bool, unknown: bool) -> None:
+        settings = {
+            "residual_current_retries": retries,
+            "wake_sleepy_cars": wake,
+            "local_pre_authorize": pre,
+            "allow_offline_tx_for_unknown_id": unknown,
+        }
+        self.command("configure", settings=settings)
 
     @rule(op=st.sampled_from(["stop", "pause", "resume", "unlock", "identify"]))
     def simple(self, op: str) -> None:

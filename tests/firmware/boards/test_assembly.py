@@ -9,7 +9,7 @@ from firmware.boards.assembly import assemble
 from firmware.boards.esp32_parts import Esp32Parts, InterruptCounter
 from firmware.boards.file_nvs import FileNvs
 from firmware.boards.hardware import BoardHardware
-from firmware.boards.identity import Identity
+from firmware.boards.identity import BadIdentity, Identity
 from firmware.boards.nvs import Nvs
 from firmware.boards.parts import PartTaken
 from firmware.boards.profiles import OLIMEX_ESP32_POE, WT32_ETH01
@@ -144,6 +144,7 @@ def test_every_driver_can_be_chosen_by_name(kind: str, name: str):
             {"drivers": {"meter": "sdm360"}},
             "meter 'sdm360' is not known; there are: dc_charger, pulse, pzem004t, sdm120",
         ),
+        ({"drivers": {"meter": ["sdm630"]}}, "is not known; there are"),
         ({"drivers": {"meter": "none"}}, "meter 'none' is not known"),
         ({"drivers": {"fan": "big"}}, "no drivers of kind 'fan', only: buzzer, light"),
         ({"drivers": {"meter": "sdm120"}}, "'sdm120' measures one phase, this charger has 3"),
@@ -153,7 +154,7 @@ def test_every_driver_can_be_chosen_by_name(kind: str, name: str):
     ],
 )
 def test_a_wrong_choice_is_answered_with_the_right_ones(identity: "dict[str, Any]", words: str):
-    with pytest.raises(BadChoice, match=re.escape(words)):
+    with pytest.raises((BadIdentity, BadChoice), match=re.escape(words)):
         Bench(**identity)
 
 

@@ -118,6 +118,14 @@ def test_what_flowed_in_a_gap_is_not_invented():
     assert bench.dc.energy_wh - before <= 1
 
 
+def test_frames_three_seconds_apart_count_nothing():
+    bench = Bench()
+    for _ in range(100):
+        bench.can.terminal(72.0, 300.0)
+        pass_time(bench.time, bench.dc, 3000)
+    assert bench.dc.energy_wh == 0 and bench.dc.received == 100
+
+
 def test_the_state_of_charge_is_unknown_unless_its_frame_is_named():
     bench = Bench()
     bench.can.frames.append((0x123, b"\x37"))

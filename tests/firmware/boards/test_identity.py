@@ -53,6 +53,8 @@ def test_what_is_missing_is_named(name: str):
         ({"phase_rotation": ["L1", "L2", ["L3"]]}, "phase_rotation names 3 different"),
         ({"tethered": 1}, "tethered is true or false"),
         ({"drivers": []}, "drivers is an object"),
+        ({"drivers": {"meter": "sdm360"}}, "identity: meter 'sdm360' is not known"),
+        ({"options": {"baud": 1}}, "identity: option 'baud' is not known"),
         ({"fan": 1}, "'fan' is not known; there are: site, charger"),
     ],
 )
@@ -69,7 +71,7 @@ JSON = st.recursive(
 
 
 @settings(max_examples=200)
-@given(st.dictionaries(st.sampled_from([*GOOD, "drivers", "phase_rotation", "simplified_cap_a"]), JSON))
+@given(st.dictionaries(st.sampled_from([*GOOD, "drivers", "options", "phase_rotation", "simplified_cap_a"]), JSON))
 def test_nothing_but_a_bad_identity_comes_of_bad_values(patch: "dict[str, Any]"):
     try:
         Identity(GOOD | patch)
@@ -105,6 +107,8 @@ def test_brokers():
     broker = Broker({"address": "192.168.1.2"}, "c1")
     assert (broker.port, broker.user, broker.password, broker.ca_pem) == (1883, "c1", None, None)
     assert Broker({"address": "192.168.1.2", "ca_pem": "PEM"}, "c1").port == 8883
+    assert broker.name == "192.168.1.2"
+    assert Broker({"address": "192.168.1.2", "name": "broker.example"}, "c1").name == "broker.example"
     for patch, words in (
         ({"address": "broker.example"}, "address is an IPv4 address"),
         ({"port": 0}, "port is 1 to 65535"),

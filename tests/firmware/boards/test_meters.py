@@ -141,6 +141,22 @@ def test_a_current_against_the_direction_has_its_size():
     assert bench.run(2000).current_a == (12.5,)
 
 
+def test_a_reading_is_not_mixed_of_before_and_after_a_silence():
+    bench = Bench("sdm120")
+    bench.time.now = 20
+    bench.meter.poll(20)
+    pass_time(bench.time, bench.meter, 100)
+    assert bench.slave.asked == 2, "the voltage is known, the current asked for"
+    bench.slave.fault = "silent"
+    bench.run(3000)
+    bench.slave.fault = None
+    bench.slave.set_float(0x00, 111.0)
+    bench.slave.set_float(0x06, 1.0)
+    readings = [reading for reading in (bench.run(20) for _ in range(200)) if reading is not None]
+    assert readings
+    assert {reading.voltage_v for reading in readings} == {(111.0,)}
+
+
 def test_wrong_addresses_are_refused():
     with pytest.raises(ValueError, match="1 to 247"):
         sdm630(ModbusMaster(VirtualLine(Time())), 0, 3, 0)

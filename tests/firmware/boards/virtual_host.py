@@ -138,6 +138,7 @@ class Cable:
 
     def __init__(self):
         self.broken = False
+        self.plugged = True
         self.config = ("192.168.1.20", "255.255.255.0", "192.168.1.1", "192.168.1.1")
 
     def active(self, on):
@@ -150,7 +151,7 @@ class Cable:
         return self.config
 
     def isconnected(self):
-        return True
+        return self.plugged
 
 
 class VirtualHost:

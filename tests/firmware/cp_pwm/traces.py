@@ -24,7 +24,7 @@ TEMPERATURE_MC = (
     *(UNKNOWN_MC, 2**31 - 1, 0, 25_000, 63_500),
 )
 STEPS_MS = (1, 1, 2, 5, 10, 24, 25, 26, 49, 50, 51, 99, 100, 101, 249, 250, 251, 499, 500, 501, 1_000, 1_250, 1_500)
-MIDDLE_STEPS_MS = (2_000, 2_001, 4_999, 5_000, 5_001, 6_000)
+MIDDLE_STEPS_MS = (1_999, 2_000, 2_001, 4_999, 5_000, 5_001, 6_000)
 LONG_STEPS_MS = (29_999, 30_000, 30_001)
 
 Change = tuple[str, object]
@@ -116,6 +116,7 @@ DIRECTED = {
     "residual current right after closing": (
         *CLOSING,
         Step((("residual_trip", True),), 100),
+        Step((("clear", True),), 100),
         Step((("residual_trip", False),), 100),
         Step((("clear", True),), 100),
     ),

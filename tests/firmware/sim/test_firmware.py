@@ -1,16 +1,67 @@
-"""A virtual charger replaces its firmware and sends its log over real HTTP, on a real broker, over a restart."""
+"""A virtual charger's slots, and an update and a log in virtual time. Over real HTTP: tests/cli/test_maintenance.py."""
 
-import asyncio
-import json
-import time
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
 from agents.cli.signing import new_key, public_line, sign
-from bus_schema.topics import CHARGER_COMMAND
+from firmware.sim.charger import Identity, VirtualCharger
+from firmware.sim.files import VirtualFiles
 from firmware.sim.firmware import VirtualFirmware, read_key
+from firmware.sim.hardware import VirtualHardware
+from firmware.sim.ratings import Ratings
 from firmware.sim.slots import VirtualSlots
+from tests.firmware.app.images import key, modulus
+from tests.firmware.sim.rig import UTC_MS, ChargerRig, MemoryStorage, RecordingLink
+
+
+class UpdatableRig(ChargerRig):
+    """A virtual charger that can be updated."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_000
+        self.link = RecordingLink()
+        self.files = VirtualFiles()
+        self.hardware = VirtualHardware(Ratings(), self.now_ms)
+        firmware = VirtualFirmware(VirtualSlots("0.1.0"), self.files.fetch, self.files.put, (modulus(),))
+        storage: Any = MemoryStorage()
+        self.charger = VirtualCharger(
+            Identity("garage", "c1"),
+            self.hardware,
+            storage,
+            self.link,
+            Random(1).randbytes,
+            self.now_ms,
+            UTC_MS,
+            firmware=firmware,
+        )
+        self.boot()
+
+
+def test_an_update_and_a_log_in_virtual_time() -> None:
+    rig = UpdatableRig()
+    rig.files.offered["http://server/image"] = sign(bytes(50_000), "virtual", "0.2.0", key())
+    rig.run(1_000)
+    assert rig.last("meta")["firmware"] == "0.1.0"
+    rig.command("update_firmware", url="http://server/image")
+    rig.run(60_000)
+    assert rig.charger.restart_wanted == "hard"
+    rig.boot()
+    rig.run(1_000)
+    assert rig.last("meta")["firmware"] == "0.2.0"
+    assert rig.last("state")["firmware_update"]["status"] == "Installed"
+    assert rig.last("command/reply")["stage"] == "done"
+    rig.command("get_log", url="http://server/c1.log")
+    rig.run(1_000)
+    assert b"FirmwareUpdated" in rig.files.taken["http://server/c1.log"]
+    rig.command("update_firmware", url="http://server/nothing")
+    rig.run(1_000)
+    assert "404" in rig.last("command/reply")["reason"]
+    rig.boot()
+    rig.run(1_000)
+    assert rig.last("meta")["firmware"] == "0.2.0"
 
 
 def test_the_slots_are_kept_and_a_trial_ends_with_a_restart(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_unplugging_while_the_pilot_is_away_ends_the_session() -> None:
 def test_a_reader_that_does_not_answer_is_a_fault_that_keeps_nobody_from_charging() -> None:
     rig = ChargerRig().run(2_000)
     rig.hardware.reader.silent = True
-    rig.run(15_000)
+    rig.run(25_000)
     assert [fault["fault"] for fault in rig.last("state")["faults"]] == ["reader_silent"]
     rig.plug(VirtualCar())
     rig.authorize()

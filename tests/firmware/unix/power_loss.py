@@ -1,8 +1,8 @@
 """One life of a charger that ends with a power loss: ``power_loss.py FOLDER HOST PORT SEED WRITES``.
 
-The charger of :mod:`firmware.boards.unix_station` on a real broker, about a hundred times as fast as real time. At write
-number ``WRITES`` (0: never) the process kills itself as ``kill -9`` does: before the write, with any part of it on
-disk, after it, or between a file's writing and its renaming. Every event that is safely in the journal is printed
+The charger of :mod:`firmware.boards.unix_station` on a real broker, about a hundred times as fast as real time. At
+write number ``WRITES`` (0: never) the process kills itself as ``kill -9`` does: before the write, with any part of it
+on disk, after it, or between a file's writing and its renaming. Every event that is safely in the journal is printed
 before anything else happens. Without a kill it ends with exit code 0 once nothing waits for the ledger any more.
 """
 

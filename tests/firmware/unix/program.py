@@ -31,7 +31,12 @@ def run(program: str, script: str, *arguments: str, within_s: float = 60, option
     """Run a script of this folder with the frozen app and return what it prints; fail if it fails."""
     command = [program, *options, str(FOLDER / script), *arguments]
     done = subprocess.run(
-        command, env=os.environ | {"MICROPYPATH": ".frozen"}, capture_output=True, text=True, check=False, timeout=within_s
+        command,
+        env=os.environ | {"MICROPYPATH": ".frozen"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=within_s,
     )
     assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout

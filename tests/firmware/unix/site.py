@@ -16,7 +16,7 @@ EventKey = tuple[str, int]
 class Site:
     """The other side of the bus. ``acks``: which part of the events is acknowledged at once, 0 to 1."""
 
-    def __init__(self, broker: RunningBroker, seed: int = 0, acks: float = 1.0, caps: dict[str, int] | None = None) -> None:
+    def __init__(self, broker: RunningBroker, seed: int = 0, acks: float = 1.0) -> None:
         self.client = MqttClient(broker.host, broker.port, "site", os.urandom)
         self.client.owner = self
         self.events: dict[EventKey, dict[str, Any]] = {}
@@ -28,8 +28,7 @@ class Site:
         self.replies: list[dict[str, Any]] = []
         self.online: list[bool] = []
         self.authorizes = True
-        self._acks = acks
-        self._caps = caps
+        self.acks = acks
         self._random = random.Random(f"site {seed}")
         self._commands = 0
 
@@ -68,15 +67,13 @@ class Site:
             self.repeated += 1
             if self.events[key] != body:
                 self.conflicts.append(key)
-        if self._random.random() < self._acks:
+        if self._random.random() < self.acks:
             ack = {"ts": utc(message), "boot_id": message["boot_id"], "seq": message["seq"]}
             self.client.publish(f"{topic}/ack", json.dumps(ack), 1, False)
 
     def _authorize(self, topic: str, message: dict[str, Any]) -> None:
-        command: dict[str, Any] = {"op": "authorize", "id_token": {"type": "no_authorization", "value": ""}}
-        if self._caps is not None:
-            command["caps"] = self._caps
-        self.send(topic.removesuffix("/state"), utc(message), **command)
+        token = {"type": "no_authorization", "value": ""}
+        self.send(topic.removesuffix("/state"), utc(message), op="authorize", id_token=token)
 
     def send(self, charger_topic: str, now_utc: int, **command: Any) -> str:
         """Send a command; return its id."""

@@ -14,4 +14,6 @@ typedef struct {
     gpio_int_type_t intr_type;
 } gpio_config_t;
 esp_err_t gpio_config(const gpio_config_t *pGPIOConfig);
+typedef enum { GPIO_PULLUP_ONLY, GPIO_PULLDOWN_ONLY, GPIO_PULLUP_PULLDOWN, GPIO_FLOATING } gpio_pull_mode_t;
+esp_err_t gpio_set_pull_mode(gpio_num_t gpio_num, gpio_pull_mode_t pull);
 esp_err_t gpio_set_level(gpio_num_t gpio_num, uint32_t level);

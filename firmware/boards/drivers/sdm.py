@@ -1,0 +1,55 @@
+"""Eastron SDM630 and SDM120: input registers with big-endian floats (facts of Eastron's Modbus protocol documents).
+
+Per phase V from 0x00 and A from 0x06, W in 0x34 (three phases) or 0x0C (one), imported kWh in 0x48.
+"""
+
+import struct
+
+from .modbus_meter import ModbusMeter
+from .reading import MAX_CURRENT_A, MAX_ENERGY_KWH, MAX_POWER_W, MAX_VOLTAGE_V, Reading, within
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .modbus import ModbusMaster
+
+SDM630_READS = ((0x00, 0x36), (0x48, 2))
+"""V, A and W in one question. Both answers differ in length, so that none is taken for the other."""
+SDM120_READS = ((0x00, 2), (0x06, 2), (0x0C, 2), (0x48, 2))
+"""One by one: what stands between these registers, the SDM120 does not have."""
+
+
+def sdm630(master: "ModbusMaster", slave: int, phases: int, now_ms: int) -> ModbusMeter:
+    """Return a driver for the first ``phases`` of an SDM630."""
+
+    def decode(answers: "list[bytes]") -> "Reading | None":
+        values = struct.unpack(">27f", answers[0])
+        return _reading(values[:phases], values[3 : 3 + phases], values[0x1A], struct.unpack(">f", answers[1])[0])
+
+    return ModbusMeter(master, slave, SDM630_READS, decode, now_ms)
+
+
+def sdm120(master: "ModbusMaster", slave: int, now_ms: int) -> ModbusMeter:
+    """Return a driver for an SDM120, which has one phase."""
+
+    def decode(answers: "list[bytes]") -> "Reading | None":
+        voltage_v, current_a, power_w, energy_kwh = [struct.unpack(">f", answer)[0] for answer in answers]
+        return _reading((voltage_v,), (current_a,), power_w, energy_kwh)
+
+    return ModbusMeter(master, slave, SDM120_READS, decode, now_ms)
+
+
+def _reading(
+    voltage_v: "tuple[float, ...]", current_a: "tuple[float, ...]", power_w: float, energy_kwh: float
+) -> "Reading | None":
+    for value in voltage_v:
+        if not within(value, 0.0, MAX_VOLTAGE_V):
+            return None
+    for value in current_a:
+        if not within(value, -MAX_CURRENT_A, MAX_CURRENT_A):
+            return None
+    if not within(power_w, -MAX_POWER_W, MAX_POWER_W) or not within(energy_kwh, 0.0, MAX_ENERGY_KWH):
+        return None
+    # The sign of a current is the direction of its power; what may flow is a matter of its size.
+    size_a = tuple([abs(value) for value in current_a])
+    # Rounded, not cut: 1.001 kWh is 1.00099998… as a float.
+    return Reading(tuple(voltage_v), size_a, power_w, int(energy_kwh * 1000 + 0.5))

@@ -1,0 +1,110 @@
+"""Runs a charger of :mod:`.unix_station` on a broker.
+
+``micropython -m firmware.boards.unix_main FOLDER SITE CHARGER HOST PORT``
+
+What happens to it is told on standard input, one JSON object a line: ``{"set": {"car_ohm": 2740}}`` changes the
+circuit, ``{"card": "04A1"}`` holds a card to the reader, ``{"block_ms": 5000}`` blocks the interpreter, ``{"print":
+"heap"}`` prints what is asked for (``heap``, ``circuit``, ``pilot``), ``{"quit": true}`` ends it. Exit code 0 after
+``quit``, 10 when the application wants to be restarted.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import time
+
+import cp_pwm  # type: ignore[import-not-found]
+
+from ..app.charger import Charger
+from ..app.host_clock import HostClock
+from ..app.main import Runner
+from ..app.mqtt import MqttClient
+from ..app.storage import FileStorage
+from .unix_station import UnixHardware
+
+RESTART = 10
+
+
+class Identity:
+    """Which charger this is."""
+
+    def __init__(self, site: str, charger: str) -> None:
+        self.site = site
+        self.charger = charger
+
+
+class Commands:
+    """Reads standard input and does what it says."""
+
+    def __init__(self, hardware: UnixHardware, ended: asyncio.Event) -> None:
+        self._hardware = hardware
+        self._ended = ended
+
+    async def run(self) -> None:
+        """Until the input ends."""
+        reader = asyncio.StreamReader(sys.stdin.buffer)  # type: ignore[arg-type]
+        while True:
+            line = await reader.readline()
+            if not line:
+                return
+            self._do(json.loads(line))
+
+    def _do(self, command: "dict[str, object]") -> None:
+        for name, value in command.items():
+            if name == "set":
+                cp_pwm.circuit_set(**value)  # type: ignore[arg-type]
+            elif name == "card":
+                self._hardware.reader.present(str(value))
+            elif name == "block_ms":
+                self._block(int(value))  # type: ignore[call-overload]
+            elif name == "print":
+                sys.stdout.write(json.dumps({value: self._report(str(value))}) + "\n")
+            elif name == "quit":
+                self._ended.set()
+
+    def _block(self, ms: int) -> None:
+        end = time.ticks_add(time.ticks_ms(), ms)  # type: ignore[attr-defined]
+        while time.ticks_diff(end, time.ticks_ms()) > 0:  # type: ignore[attr-defined]
+            continue
+
+    def _report(self, what: str) -> object:
+        if what == "heap":
+            gc.collect()
+            return gc.mem_alloc()  # type: ignore[attr-defined]
+        if what == "circuit":
+            names = ("now_ms", "closed", "coil", "current_ma", "s2_closed")
+            return {name: cp_pwm.circuit_get(name) for name in names}
+        snap = self._hardware.pilot.snapshot()
+        return [snap.cp_state, snap.contactor_closed, snap.offered_current_a, snap.faults]
+
+
+async def run(folder: str, site: str, charger_id: str, host: str, port: int) -> int:
+    """Run until told to quit or restart; return the exit code."""
+    hardware = UnixHardware()
+    ended = asyncio.Event()
+    exit_code = [0]
+
+    def restart(_kind: str) -> None:
+        exit_code[0] = RESTART
+        ended.set()
+
+    hardware.on_restart = restart
+    cp_pwm.circuit_energy_in(folder + "/register")
+    cp_pwm.circuit_run(1)
+    client = MqttClient(host, port, charger_id, os.urandom, user=charger_id, password=charger_id)
+    charger = Charger(Identity(site, charger_id), hardware, FileStorage(folder), HostClock(), client, os.urandom)
+    charger.boot()
+    runner = Runner(charger, client)
+    running = asyncio.create_task(runner.run())
+    reading = asyncio.create_task(Commands(hardware, ended).run())
+    await ended.wait()
+    reading.cancel()
+    runner.stop()
+    await running
+    return exit_code[0]
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(run(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]))))
