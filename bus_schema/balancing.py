@@ -6,7 +6,7 @@ from pydantic import Field
 
 from bus_schema.ids import Id
 from bus_schema.message import Message, Source, Text
-from bus_schema.units import CurrentA, EnergyWh, PowerW, SignedCurrentA, TimestampMs, VoltageV
+from bus_schema.units import CurrentA, DurationS, EnergyWh, PowerW, SignedCurrentA, TimestampMs, VoltageV
 
 
 class Decision(Message):
@@ -58,3 +58,68 @@ class GridTelemetry(Message):
     """Lifetime register of energy drawn from the grid."""
     export_energy_wh: EnergyWh | None = None
     """Lifetime register of energy given to the grid."""
+
+
+class CircuitLoad(Message):
+    """How full a circuit is, per phase. Null where the circuit has no such phase, limit or reading."""
+
+    limit_l1_a: CurrentA | None = None
+    """What its chargers may draw together on L1 now: fuse, contract and other loads taken into account."""
+    limit_l2_a: CurrentA | None = None
+    """What its chargers may draw together on L2 now."""
+    limit_l3_a: CurrentA | None = None
+    """What its chargers may draw together on L3 now."""
+    granted_l1_a: CurrentA | None = None
+    """What its chargers may draw on L1 at worst: every grant that is not certainly over, and fallbacks."""
+    granted_l2_a: CurrentA | None = None
+    """What its chargers may draw on L2 at worst."""
+    granted_l3_a: CurrentA | None = None
+    """What its chargers may draw on L3 at worst."""
+    drawn_l1_a: CurrentA | None = None
+    """What its chargers measure on L1."""
+    drawn_l2_a: CurrentA | None = None
+    """What its chargers measure on L2."""
+    drawn_l3_a: CurrentA | None = None
+    """What its chargers measure on L3."""
+    other_l1_a: SignedCurrentA | None = None
+    """Other loads on L1 as the grid meter has them, negative when the sun feeds in."""
+    other_l2_a: SignedCurrentA | None = None
+    """Other loads on L2."""
+    other_l3_a: SignedCurrentA | None = None
+    """Other loads on L3."""
+    free_a: CurrentA = 0.0
+    """What could be granted at once on the fullest phase."""
+    explanation: Text = ""
+    """What sets the limit, in words: "fuse 63 A, other loads 21 A"."""
+
+
+class ShadowDecision(Message):
+    """What a balancer in shadow mode would grant a charger, beside what happens. It never commands."""
+
+    current_a: CurrentA
+    """What it would grant, per phase."""
+    live_current_a: CurrentA | None = None
+    """What the live balancer has granted; null if it has said nothing."""
+    drawn_a: CurrentA | None = None
+    """What the charger measures on its fullest phase; null if unknown."""
+    constraint: Annotated[str, Field(max_length=100)]
+    """What would bind, for programs."""
+    explanation: Text
+    """What would bind, for people."""
+
+
+class ShadowComparison(Message):
+    """What a balancer in shadow mode would have done since its start, beside what happened."""
+
+    since_ts: TimestampMs
+    """Since when it has counted."""
+    would_grant_wh: EnergyWh
+    """Energy that its grants would have let flow, at nominal voltage, to the cars that were there."""
+    live_grant_wh: EnergyWh
+    """Energy that the live balancer's grants would have let flow, counted in the same way."""
+    drawn_wh: EnergyWh
+    """Energy that the cars have taken."""
+    differs_s: DurationS
+    """Charger-seconds in which the two differed by 1 A or more."""
+    explanation: Text
+    """The same in a sentence."""

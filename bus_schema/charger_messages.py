@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from bus_schema.ids import Id
-from bus_schema.message import ChargerMessage, Count, ReservationId, Sequence, Source, Struct, Text
+from bus_schema.message import ChargerMessage, Count, Key, ListVersion, ReservationId, Sequence, Source, Struct, Text
 from bus_schema.units import (
     CurrentA,
     DurationS,
@@ -17,7 +17,7 @@ from bus_schema.units import (
     TimestampMs,
     VoltageV,
 )
-from bus_schema.words import ChargerStatus, CpState, Fault, Phase
+from bus_schema.words import ChargerStatus, CpState, Fault, FirmwareStatus, Phase
 
 
 class Online(ChargerMessage):
@@ -48,6 +48,9 @@ class Meta(ChargerMessage):
     """Sources that count as ``fallback_current_a`` until they have a valid lease, after boot too."""
     capabilities: Annotated[list[Id], Field(max_length=16)] = []
     """What the hardware can do, for example ``lock``, ``rfid``, ``display``, ``residual_current``."""
+    local_list_version: ListVersion | None = None
+    """Version of the local list that the charger has; null for a charger that keeps none, 2147483647 after a change
+    that was cut short: the list must be begun anew."""
 
 
 class Lease(Struct):
@@ -98,6 +101,21 @@ class Reservation(Struct):
     """End of the reservation."""
 
 
+class FirmwareUpdate(Struct):
+    """How far the last ``update_firmware`` is. Shown from its acceptance until the boot after its end."""
+
+    command_id: Key
+    """Id of the command."""
+    status: FirmwareStatus
+    """The word of OCPP 1.6 for it."""
+    version: Key | None = None
+    """Version that the image carries; null until its header has been read."""
+    percent: Annotated[int, Field(ge=0, le=100)] = 0
+    """How much of the image is on flash, in steps of ten. %."""
+    reason: Annotated[str, StringConstraints(max_length=120)] = ""
+    """Why it waits or has failed, in words; short, so that the state fits a message."""
+
+
 class State(ChargerMessage):
     """Everything one must know about a charger now. Published on change and at least every 10 s."""
 
@@ -129,6 +147,8 @@ class State(ChargerMessage):
     """True between ``pause`` and ``resume``."""
     reservation: Reservation | None = None
     """Who may start next, if it is reserved."""
+    firmware_update: FirmwareUpdate | None = None
+    """The update that is under way, or has ended since the last boot; null without one."""
     journal_pending: Count = 0
     """Events that wait for the ledger."""
     last_seq: Sequence | None = None

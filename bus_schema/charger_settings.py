@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from bus_schema.message import Source, Struct
-from bus_schema.units import CurrentA, DurationS
+from bus_schema.units import CurrentA, DurationS, VoltageV
 
 
 class ChargerSettings(Struct):
@@ -30,6 +30,28 @@ class ChargerSettings(Struct):
     """Whether presenting the card that started the session ends it."""
     start_delay_max_s: Annotated[DurationS, Field(ge=0, le=1800)] = 0
     """Largest random delay before charging begins, so that a street does not start at once; 0 for none. s."""
+    nominal_voltage_v: Annotated[VoltageV, Field(ge=100, le=300)] = 230.0
+    """Voltage of the supply between phase and neutral, or between the two poles in a 208 V or 240 V supply.
+    ``over_voltage`` and ``under_voltage`` begin 10 % above and below it. V."""
+    wake_sleepy_cars: bool = True
+    """Whether a car that has not asked for energy 90 s after it was offered some is woken by taking the pilot away."""
+    resume_after_power_loss: bool = False
+    """Whether a session that a power loss has cut goes on, instead of ending as PowerLoss, when the power is back.
+
+    It goes on as the same ``session_id``, without an end and a second start; its energy stays a difference of
+    registers. Nothing flows before the charger knows the time, and only if a car has been plugged in ever since the
+    boot, by a cable of the same rating, and the newest event before the outage is at most an hour old. Else it ends as
+    PowerLoss. A car that was exchanged during the outage cannot be told from the one before: hence off by default."""
+    residual_current_retries: Annotated[int, Field(ge=0, le=6)] = 0
+    """How often, after a residual current, charging is tried again by itself, 5 min apart; then it waits for the plug
+    to be pulled. Leave it at 0 in Denmark, the United Kingdom, France and Switzerland, where that is not allowed."""
+    local_pre_authorize: bool = False
+    """Whether a card of the local list starts a session at once, without asking (OCPP 1.6 LocalPreAuthorize)."""
+    local_authorize_offline: bool = True
+    """Whether the local list decides while the charger is not connected (OCPP 1.6 LocalAuthorizeOffline)."""
+    allow_offline_tx_for_unknown_id: bool = False
+    """Whether a card that is not on the list may charge while the charger is not connected (OCPP 1.6
+    AllowOfflineTxForUnknownId)."""
 
 
 SettingValue = bool | int | float | list[str]

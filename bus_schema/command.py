@@ -6,12 +6,26 @@ from pydantic import Field, StringConstraints
 
 from bus_schema.charger_settings import ChargerSettingsPatch
 from bus_schema.ids import Id
-from bus_schema.message import ChargerMessage, IdToken, Key, Message, ReservationId, Source, Struct, Text
+from bus_schema.message import (
+    CUT_SHORT_LIST,
+    ChargerMessage,
+    IdToken,
+    Key,
+    ListVersion,
+    Message,
+    ReservationId,
+    Source,
+    Struct,
+    Text,
+)
 from bus_schema.units import CurrentA, DurationS, EnergyWh, TimestampMs
 from bus_schema.words import ReplyCode, ReplyStage
 
 Url = Annotated[str, StringConstraints(max_length=512, pattern=r"^(https?|ftps?|mqtt)://[^\s\x1c-\x1f]+$")]
 """Where a charger fetches or puts a file. Readers disagree whether 0x1c to 0x1f are white space: none may occur."""
+
+MAX_LOCAL_LIST = 500
+"""Cards that a charger's local list has room for (OCPP 1.6 LocalAuthListMaxLength)."""
 
 
 class CommandBase(Message):
@@ -64,6 +78,8 @@ class Authorize(CommandBase):
     """Where it must end."""
     connection_timeout_s: Annotated[DurationS, Field(ge=1, le=86_400)] | None = None
     """How long to wait for a car; null for the charger's own setting."""
+    parent_id_token: IdToken | None = None
+    """Group of the token: another member of it may stop the session, also while the charger is not connected."""
 
 
 class Refuse(CommandBase):
@@ -162,18 +178,52 @@ class Configure(CommandBase):
     """The settings to change."""
 
 
+class LocalListEntry(Struct):
+    """A card of the local list."""
+
+    id_token: IdToken
+    """The card."""
+    parent_id_token: IdToken | None = None
+    """Its group."""
+    expires_ts: TimestampMs | None = None
+    """From when on it may not start a session any more; null for never. While the charger's clock is unset no card
+    counts as expired."""
+    blocked: bool = False
+    """True for a card that is refused although it is known."""
+
+
+class UpdateLocalList(CommandBase):
+    """Change the charger's list of cards, in pieces (OCPP 1.6 SendLocalList).
+
+    A piece has 20 entries and 20 removals at most; with long tokens fewer fit a message.
+
+    Each piece leads from ``base_version`` to ``version``. A charger that has another version rejects it with
+    ``version_mismatch``; one that has ``version`` already answers ``done`` and changes nothing.
+    """
+
+    op: Literal["update_local_list"] = "update_local_list"
+    version: Annotated[int, Field(ge=0, le=CUT_SHORT_LIST - 1)]
+    """Version of the list from now on."""
+    base_version: ListVersion | None = None
+    """Version that the charger must have; null to begin anew: what it has is dropped."""
+    entries: Annotated[list[LocalListEntry], Field(max_length=20)] = []
+    """Cards to add, or to replace."""
+    removals: Annotated[list[IdToken], Field(max_length=20)] = []
+    """Cards to remove; those that are not there are no error."""
+
+
 class UpdateFirmware(CommandBase):
     """Fetch a signed image, install it when no car is charging, confirm it after self-test and connection."""
 
     op: Literal["update_firmware"] = "update_firmware"
     url: Url
-    """Where the image is."""
-    version: Key
-    """Version that it must carry."""
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    """Digest of the image."""
-    signature: Annotated[str, StringConstraints(max_length=1024)]
-    """Signature over the image, base64."""
+    """Where the image is (format: :mod:`bus_schema.firmware_image`)."""
+    version: Key | None = None
+    """Version that it must carry; null for whichever it does."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Digest of the file; null to go by the image's own, which its signature covers."""
+    signature: Annotated[str, StringConstraints(max_length=1024)] = ""
+    """Signature that the image's header must carry, base64; empty for any by a key that the charger trusts."""
     not_before_ts: TimestampMs | None = None
     """Do not install earlier; null for as soon as idle."""
 
@@ -213,6 +263,7 @@ Command = Annotated[
     | CancelReservation
     | Trigger
     | Configure
+    | UpdateLocalList
     | UpdateFirmware
     | GetLog
     | Identify,

@@ -37,7 +37,7 @@ class SessionStarted(EventBase):
     id_token: IdToken
     """Who was authorised."""
     authorized_by: Source
-    """Source of the ``authorize`` command, or ``local`` for the charger's own list."""
+    """Source of the ``authorize`` command, or ``local`` for what the charger has decided by itself."""
     reservation_id: ReservationId | None = None
     """Reservation that this session has used up."""
 

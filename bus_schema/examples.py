@@ -45,6 +45,7 @@ _CHARGER: tuple[tuple[Topic[Any], Message], ...] = (
             fallback_current_a=6.0,
             required_sources=["load_balancer"],
             capabilities=["lock", "rfid"],
+            local_list_version=2_063_597_568,
         ),
     ),
     (
@@ -161,6 +162,20 @@ _COMMANDS: tuple[Message, ...] = (
     command.Configure(
         **_ISSUED, source="technician", settings={"max_current_a": 16.0, "required_sources": ["load_balancer"]}
     ),
+    command.UpdateLocalList(
+        **_ISSUED,
+        source="access",
+        version=2_063_597_568,
+        base_version=1_815_712_000,
+        entries=[
+            command.LocalListEntry(
+                id_token=_CARD,
+                parent_id_token=IdToken(type=IdTokenType.RFID, value="staff"),
+                expires_ts=NOW + 30 * 86_400_000,
+            )
+        ],
+        removals=[IdToken(type=IdTokenType.RFID, value="04FFFFFFFFFFFF")],
+    ),
     command.UpdateFirmware(
         **_ISSUED,
         source="technician",
@@ -228,6 +243,49 @@ _SITE: tuple[tuple[Topic[Any], Message], ...] = (
         ),
     ),
     (
+        topics.CIRCUIT_LOAD,
+        balancing.CircuitLoad(
+            ts=NOW,
+            limit_l1_a=42.0,
+            limit_l2_a=35.0,
+            limit_l3_a=47.0,
+            granted_l1_a=33.0,
+            granted_l2_a=35.0,
+            granted_l3_a=24.0,
+            drawn_l1_a=31.5,
+            drawn_l2_a=34.0,
+            drawn_l3_a=22.75,
+            other_l1_a=21.0,
+            other_l2_a=28.0,
+            other_l3_a=16.0,
+            free_a=0.0,
+            explanation="fuse 63 A, other loads 28 A by grid meter main",
+        ),
+    ),
+    (
+        topics.SHADOW_DECISION,
+        balancing.ShadowDecision(
+            ts=NOW,
+            current_a=11.0,
+            live_current_a=9.0,
+            drawn_a=8.75,
+            constraint="circuit/garage/L2",
+            explanation="11 A: phase L2 of circuit garage is full",
+        ),
+    ),
+    (
+        topics.SHADOW_COMPARISON,
+        balancing.ShadowComparison(
+            ts=NOW,
+            since_ts=NOW - 3_600_000,
+            would_grant_wh=24_000,
+            live_grant_wh=22_500,
+            drawn_wh=21_000,
+            differs_s=840,
+            explanation="In 1:00 h it would have granted 24.0 kWh where 22.5 kWh were granted.",
+        ),
+    ),
+    (
         topics.ACCESS_REQUEST,
         site_messages.AccessRequest(
             ts=NOW,
@@ -271,6 +329,10 @@ _SITE: tuple[tuple[Topic[Any], Message], ...] = (
         ),
     ),
     (
+        topics.AGENT_CLAIM,
+        site_messages.AgentClaim(ts=NOW, instance="0f1e2d3c4b5a", epoch=12, seq=3_456),
+    ),
+    (
         topics.AGENT_REJECTED,
         site_messages.Rejected(
             ts=NOW,
@@ -287,8 +349,53 @@ _SITE: tuple[tuple[Topic[Any], Message], ...] = (
         ),
     ),
     (
+        topics.AGENT_QUERY,
+        site_messages.WhyQuery(
+            ts=NOW,
+            id="ask-3",
+            source="technician",
+            deadline_ts=NOW + 5_000,
+            charger="c1",
+            since_ts=NOW - 3_600_000,
+        ),
+    ),
+    (
+        topics.AGENT_QUERY,
+        site_messages.OcppCallQuery(
+            ts=NOW,
+            id="ask-4",
+            source="technician",
+            deadline_ts=NOW + 5_000,
+            station="wallbox",
+            action="GetConfiguration",
+            payload='{"key":["HeartbeatInterval"]}',
+        ),
+    ),
+    (
         topics.AGENT_ANSWER,
-        site_messages.QueryAnswer(ts=NOW, id="ask-2", ok=True, sessions=[_RECORD], cursor="2026-01-01/17"),
+        site_messages.QueryAnswer(
+            ts=NOW,
+            id="ask-2",
+            ok=True,
+            sessions=[_RECORD],
+            cursor="2026-01-01/17",
+        ),
+    ),
+    (
+        topics.AGENT_STORY,
+        site_messages.WhyAnswer(
+            ts=NOW,
+            id="ask-3",
+            ok=True,
+            grants=[
+                site_messages.GrantRecord(
+                    from_ts=NOW - 60_000,
+                    current_a=9.0,
+                    constraint="circuit/garage/L2",
+                    explanation="9 A: phase L2 of circuit garage is full",
+                )
+            ],
+        ),
     ),
 )
 

@@ -69,8 +69,17 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[
 Source = Id
 """Who limits, authorises or commands: an agent's name, ``technician``, or another id that the site has chosen."""
 
+LOCAL_SOURCE = "local"
+"""The source of what a charger has authorised by itself: by its local list, or an unknown card while not connected."""
+
 Count = Annotated[int, Field(ge=0, le=9_007_199_254_740_991)]
 """How many; up to the largest integer that every JSON reader keeps exact."""
+
+ListVersion = Annotated[int, Field(ge=0, le=2_147_483_647)]
+"""Version of a charger's local list, chosen by whoever sends it; 0 while the list is empty (OCPP 1.6 listVersion)."""
+
+CUT_SHORT_LIST = 2_147_483_647
+"""Version of a list whose last change was cut short, by a power loss for one: it must be begun anew."""
 
 ReservationId = Annotated[int, Field(ge=0, le=2_147_483_647)]
 """Number of a reservation (OCPP 1.6: 32-bit integer)."""

@@ -1,14 +1,14 @@
 """What agents say to each other and about themselves: access, alarms, health, rejections, queries."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from bus_schema.command import Caps
 from bus_schema.event import SessionRecord
 from bus_schema.ids import Id
-from bus_schema.message import Count, IdToken, Key, Message, Source, Text
-from bus_schema.units import TimestampMs
+from bus_schema.message import Count, IdToken, Key, Message, Source, Struct, Text
+from bus_schema.units import CurrentA, TimestampMs
 from bus_schema.words import Severity, Verdict
 
 
@@ -86,6 +86,21 @@ class AgentHealth(Message):
     """Messages that wait for a handler."""
 
 
+class AgentClaim(Message):
+    """Which process may act for an agent of which there must be one only. Retained; the first to claim goes on.
+
+    Whoever sees no claim of another before the broker's echo of its own, and goes on claiming, acts. The order in
+    which the broker takes claims is the same for all who hear them.
+    """
+
+    instance: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
+    """Drawn at random with the agent's database: two processes on one database are told apart there."""
+    epoch: Count
+    """Starts of that instance so far; a higher one replaces a lower one."""
+    seq: Count
+    """Number of the claim within the epoch."""
+
+
 class Rejected(Message):
     """A message that an agent could not read or handle. Never contains the payload."""
 
@@ -128,8 +143,52 @@ class SessionsQuery(QueryBase):
     """Where the last page ended; null for the first page."""
 
 
-Query = SessionsQuery
-"""Any question to an agent; a union told apart by ``op`` once there is a second one."""
+class WhyQuery(QueryBase):
+    """Why did the load balancer give this charger what it gave? Oldest first, a page at a time."""
+
+    op: Literal["why"] = "why"
+    charger: Id
+    """Which charger."""
+    since_ts: TimestampMs | None = None
+    """Beginning of the story; null for an hour ago."""
+    cursor: Key | None = None
+    """Where the last page ended; null for the first page."""
+
+
+class OcppCallQuery(QueryBase):
+    """Ask an OCPP station something that the bus has no command for: configuration keys, a vendor's own data."""
+
+    op: Literal["ocpp_call"] = "ocpp_call"
+    station: Key
+    """Name of the station in its URL, or a charger that it is."""
+    action: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{1,50}$")]
+    """Action of the station's version of OCPP, for example ``GetConfiguration``."""
+    payload: Annotated[str, StringConstraints(max_length=3000)] = "{}"
+    """Its request, as JSON."""
+
+
+def _about_sessions(value: Any) -> Any:
+    """A question without ``op`` is of before there was a second kind."""
+    return {"op": "sessions", **value} if isinstance(value, dict) else value
+
+
+Query = Annotated[SessionsQuery | WhyQuery | OcppCallQuery, Field(discriminator="op"), BeforeValidator(_about_sessions)]
+"""Any question to an agent, told apart by ``op``."""
+
+
+class GrantRecord(Struct):
+    """A stretch of time in which a charger's grant and the reason for it stayed the same."""
+
+    from_ts: TimestampMs
+    """Its beginning."""
+    to_ts: TimestampMs | None = None
+    """Its end; null while it goes on."""
+    current_a: CurrentA
+    """What was granted, per phase."""
+    constraint: Annotated[str, Field(max_length=100)]
+    """What bound, for programs."""
+    explanation: Text
+    """What bound, for people."""
 
 
 class QueryAnswer(Message):
@@ -143,5 +202,22 @@ class QueryAnswer(Message):
     """Why not, in words."""
     sessions: Annotated[list[SessionRecord], Field(max_length=6)] = []
     """Answer to :class:`SessionsQuery`."""
+    payload: Annotated[str, StringConstraints(max_length=3000)] = ""
+    """Answer to :class:`OcppCallQuery`: the station's, as JSON."""
+    cursor: Key | None = None
+    """Give it with the next question for the next page; null on the last page."""
+
+
+class WhyAnswer(Message):
+    """The load balancer's answer to :class:`WhyQuery`: what it granted, and why, oldest first."""
+
+    id: Key
+    """Id of the question."""
+    ok: bool
+    """False when it could not be answered; ``reason`` says why."""
+    reason: Text = ""
+    """Why not, in words."""
+    grants: Annotated[list[GrantRecord], Field(max_length=5)] = []
+    """Stretches of time with one grant each; five of the largest fit a message."""
     cursor: Key | None = None
     """Give it with the next question for the next page; null on the last page."""

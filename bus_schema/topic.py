@@ -30,6 +30,7 @@ class Role(StrEnum):
     OCPP_BRIDGE = "ocpp_bridge"
     CSMS = "csms"
     LOAD_BALANCER = "load_balancer"
+    LOAD_BALANCER_SHADOW = "load_balancer_shadow"
     PAYMENT = "payment"
     INFLUX_LOGGER = "influx_logger"
     CONSOLE = "console"

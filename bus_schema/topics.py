@@ -9,13 +9,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bus_schema.balancing import Decision, GridTelemetry, Wish
+from bus_schema.balancing import CircuitLoad, Decision, GridTelemetry, ShadowComparison, ShadowDecision, Wish
 from bus_schema.charger_messages import Meta, Online, State, Telemetry
 from bus_schema.command import Command, CommandReply
 from bus_schema.event import Event, EventAck, SessionRecord
 from bus_schema.ids import is_id
 from bus_schema.message import ContractError
-from bus_schema.site_messages import AccessReply, AccessRequest, AgentHealth, Alarm, Query, QueryAnswer, Rejected
+from bus_schema.site_messages import (
+    AccessReply,
+    AccessRequest,
+    AgentClaim,
+    AgentHealth,
+    Alarm,
+    Query,
+    QueryAnswer,
+    Rejected,
+    WhyAnswer,
+)
 from bus_schema.topic import ROOT, Role, Topic
 
 AGENT_ROLES = tuple(r for r in Role if r not in (Role.CHARGER, Role.METER, Role.TECHNICIAN))
@@ -120,7 +130,8 @@ CHARGER_COMMAND: Topic[Command] = Topic(
     1,
     False,
     _COMMANDERS,
-    (Role.CHARGER, Role.CSMS, Role.TECHNICIAN),
+    # The balancer hears them to see whether another one is at work (invariant 2).
+    (Role.CHARGER, Role.CSMS, Role.LOAD_BALANCER, Role.TECHNICIAN),
     "One operation for a charger. Never retained: retained ones are ignored.",
 )
 CHARGER_COMMAND_REPLY: Topic[CommandReply] = Topic(
@@ -167,6 +178,41 @@ GRID_TELEMETRY: Topic[GridTelemetry] = Topic(
     "What a meter of the site's supply reads.",
     measurement="grid",
     own_level="meter",
+)
+CIRCUIT_LOAD: Topic[CircuitLoad] = Topic(
+    "circuit_load",
+    "circuit/{circuit}/load",
+    CircuitLoad,
+    1,
+    True,
+    (Role.LOAD_BALANCER,),
+    PEOPLE_AND_AGENTS,
+    "How full a circuit of the site is.",
+    measurement="circuit",
+)
+SHADOW_DECISION: Topic[ShadowDecision] = Topic(
+    "shadow_decision",
+    "shadow/{agent}/decision/{charger}",
+    ShadowDecision,
+    1,
+    True,
+    (Role.LOAD_BALANCER_SHADOW,),
+    PEOPLE_AND_AGENTS,
+    "What a balancer in shadow mode would grant.",
+    measurement="shadow_decision",
+    own_level="agent",
+)
+SHADOW_COMPARISON: Topic[ShadowComparison] = Topic(
+    "shadow_comparison",
+    "shadow/{agent}/comparison",
+    ShadowComparison,
+    1,
+    True,
+    (Role.LOAD_BALANCER_SHADOW,),
+    PEOPLE_AND_AGENTS,
+    "What a balancer in shadow mode would have done, beside what happened.",
+    measurement="shadow_comparison",
+    own_level="agent",
 )
 ACCESS_REQUEST: Topic[AccessRequest] = Topic(
     "access_request",
@@ -223,6 +269,17 @@ AGENT_HEALTH: Topic[AgentHealth] = Topic(
     measurement="agent",
     own_level="agent",
 )
+AGENT_CLAIM: Topic[AgentClaim] = Topic(
+    "agent_claim",
+    "agent/{agent}/claim",
+    AgentClaim,
+    1,
+    True,
+    (Role.LOAD_BALANCER,),
+    PEOPLE_AND_AGENTS,
+    "Which process may act for an agent of which there must be one only.",
+    own_level="agent",
+)
 AGENT_REJECTED: Topic[Rejected] = Topic(
     "agent_rejected",
     "agent/{agent}/rejected",
@@ -259,6 +316,19 @@ AGENT_ANSWER: Topic[QueryAnswer] = Topic(
     own_read_level="asker",
 )
 
+AGENT_STORY: Topic[WhyAnswer] = Topic(
+    "agent_story",
+    "agent/{agent}/story/{asker}",
+    WhyAnswer,
+    1,
+    False,
+    (Role.LOAD_BALANCER,),
+    PEOPLE_AND_AGENTS,
+    "The load balancer's answer to whoever asked why.",
+    own_level="agent",
+    own_read_level="asker",
+)
+
 TOPICS: tuple[Topic[Any], ...] = (
     CHARGER_ONLINE,
     CHARGER_META,
@@ -271,14 +341,19 @@ TOPICS: tuple[Topic[Any], ...] = (
     CHARGER_DECISION,
     CHARGER_WISH,
     GRID_TELEMETRY,
+    CIRCUIT_LOAD,
+    SHADOW_DECISION,
+    SHADOW_COMPARISON,
     ACCESS_REQUEST,
     ACCESS_REPLY,
     SESSION,
     ALARM,
     AGENT_HEALTH,
+    AGENT_CLAIM,
     AGENT_REJECTED,
     AGENT_QUERY,
     AGENT_ANSWER,
+    AGENT_STORY,
 )
 """The table."""
 

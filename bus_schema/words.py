@@ -158,6 +158,35 @@ class ReplyCode(StrEnum):
     OCCUPIED = "occupied"
     JOURNAL_FULL = "journal_full"
     HARDWARE = "hardware"
+    TRANSFER = "transfer"
+    """A file could not be fetched or put."""
+    BAD_IMAGE = "bad_image"
+    """A firmware image that this charger must not take: unsigned, for another board, older, damaged."""
+    VERSION_MISMATCH = "version_mismatch"
+    """The charger has another version of the local list than the change is for."""
+    LIST_FULL = "list_full"
+    """There is no room in the local list; nothing was changed."""
+
+
+class FirmwareStatus(StrEnum):
+    """FirmwareStatus of OCPP 1.6 (section 7.25 and the security whitepaper), as far as a charger here takes it."""
+
+    DOWNLOADING = "Downloading"
+    DOWNLOAD_PAUSED = "DownloadPaused"
+    """A car charges; the download begins anew when it has left."""
+    DOWNLOADED = "Downloaded"
+    DOWNLOAD_FAILED = "DownloadFailed"
+    SIGNATURE_VERIFIED = "SignatureVerified"
+    INVALID_SIGNATURE = "InvalidSignature"
+    INSTALL_VERIFICATION_FAILED = "InstallVerificationFailed"
+    """Signed, but not for this charger, or damaged on its way onto the flash."""
+    INSTALL_SCHEDULED = "InstallScheduled"
+    """Waits until no car charges, or until ``not_before_ts``."""
+    INSTALLING = "Installing"
+    INSTALL_REBOOTING = "InstallRebooting"
+    """The new firmware runs on trial, or is about to."""
+    INSTALLED = "Installed"
+    INSTALLATION_FAILED = "InstallationFailed"
 
 
 class Severity(StrEnum):

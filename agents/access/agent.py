@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from agents.access.card_book import CardBook
-from agents.access.cards import masked
+from agents.access.cards import NO_CARDS, masked
 from agents.access.decisions import (
     CARD_PREFIX,
     FREE_PREFIX,
@@ -20,6 +20,7 @@ from agents.access.decisions import (
     last_given,
     last_holders,
 )
+from agents.access.list_sender import LIST_PREFIX, ListSender
 from agents.access.orders import Orders
 from agents.access.plugging import Given, after_state, needs_authorization, waits
 from agents.access.rules import (
@@ -38,11 +39,18 @@ from agents.access.rules import (
 )
 from agents.access.settings import AccessSettings
 from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
-from bus_schema.charger_messages import State
+from bus_schema.charger_messages import Meta, State
 from bus_schema.command import Caps, CommandReply
 from bus_schema.event import CardPresented, Event
 from bus_schema.site_messages import AccessReply, AccessRequest
-from bus_schema.topics import ACCESS_REPLY, ACCESS_REQUEST, CHARGER_COMMAND_REPLY, CHARGER_EVENT, CHARGER_STATE
+from bus_schema.topics import (
+    ACCESS_REPLY,
+    ACCESS_REQUEST,
+    CHARGER_COMMAND_REPLY,
+    CHARGER_EVENT,
+    CHARGER_META,
+    CHARGER_STATE,
+)
 from bus_schema.words import ReplyStage, Verdict
 
 KEEP_DECISIONS_MS = 30 * 86_400_000
@@ -89,13 +97,18 @@ class Access(Agent[AccessSettings]):
         """Session that is going on, by charger."""
         self._given: dict[str, Given] = {}
         self._holders: dict[str, Holder] = {}
+        self._list_sender = ListSender(self._orders, self.log, self._lists.zone)
 
     async def start(self) -> None:
         """Recall what was decided, and read the cards."""
         self._given = await self.store.run(last_given)
         self._holders = await self.store.run(last_holders)
         await self._book.load()
+        self._use_cards()
+
+    def _use_cards(self) -> None:
         self._lists = replace(self._lists, cards=self._book.cards)
+        self._list_sender.use(self._book.cards if "local_list" in self.settings.policies else NO_CARDS)
 
     def problems(self) -> list[str]:
         """Say what is wrong with the file of cards."""
@@ -163,6 +176,7 @@ class Access(Agent[AccessSettings]):
         """Remember whose session is going on, and authorise a car that waits at a free charger."""
         # Every charger says this every 10 s: nothing here may cost more than a look into a dictionary or two.
         state, charger = received.message, received.charger
+        self._list_sender.alive(charger, received.received_ms)
         if state.session is not None:
             self._sessions[charger] = state.session.session_id
         elif charger in self._sessions:
@@ -181,6 +195,8 @@ class Access(Agent[AccessSettings]):
     async def replied(self, received: Received[CommandReply]) -> None:
         """Note what a charger has done; tell the driver when it has refused an accepted card."""
         reply, charger = received.message, received.charger
+        if reply.id is not None and reply.id.startswith(LIST_PREFIX):
+            await self._list_sender.answered(charger, reply, self.clock.now_ms())
         if reply.id is None or not reply.id.startswith((CARD_PREFIX, FREE_PREFIX)):
             return
         if reply.stage is ReplyStage.ACCEPTED:
@@ -219,7 +235,17 @@ class Access(Agent[AccessSettings]):
     async def read_cards(self) -> None:
         """Read the file of cards again if it has changed."""
         await self._book.refresh()
-        self._lists = replace(self._lists, cards=self._book.cards)
+        self._use_cards()
+
+    @on(CHARGER_META)
+    async def meta(self, received: Received[Meta]) -> None:
+        """Take note of which local list a charger has."""
+        self._list_sender.has(received.charger, received.message.local_list_version)
+
+    @every(5)
+    async def send_lists(self) -> None:
+        """Bring the chargers' local lists up to date."""
+        await self._list_sender.send(self.clock.now_ms())
 
     @every(3600)
     async def tidy(self) -> None:
@@ -272,7 +298,7 @@ class Access(Agent[AccessSettings]):
         command_id = card_command_id(event.boot_id, event.seq)
         command: AccessCommand
         if ruling.verdict is Verdict.ACCEPTED:
-            command = self._orders.authorize(command_id, event.id_token, ruling.caps)
+            command = self._orders.authorize(command_id, event.id_token, ruling.caps, ruling.parent)
         else:
             command = self._orders.refuse(command_id, event.id_token, ruling.reason)
         await self._decided(charger, event, command, ruling)

@@ -3,10 +3,11 @@
 from typing import TypedDict
 
 from agents.access.decisions import AccessCommand, Decision, find, note
+from agents.access.local_lists import Piece
 from agents.runtime.agent import Bus, Clock
 from agents.runtime.store import Store
 from bus_schema import IdToken
-from bus_schema.command import Authorize, Caps, Refuse, Stop
+from bus_schema.command import Authorize, Caps, Refuse, Stop, UpdateLocalList
 from bus_schema.topics import CHARGER_COMMAND
 
 
@@ -28,9 +29,9 @@ class Orders:
         self._source = source
         self._valid_ms = valid_s * 1000
 
-    def authorize(self, command_id: str, token: IdToken, caps: Caps) -> Authorize:
-        """Return a command that lets ``token`` charge."""
-        return Authorize(**self._common(command_id), id_token=token, caps=caps)
+    def authorize(self, command_id: str, token: IdToken, caps: Caps, parent: IdToken | None = None) -> Authorize:
+        """Return a command that lets ``token`` of the group ``parent`` charge."""
+        return Authorize(**self._common(command_id), id_token=token, caps=caps, parent_id_token=parent)
 
     def refuse(self, command_id: str, token: IdToken, reason: str) -> Refuse:
         """Return a command that tells the driver why not."""
@@ -57,6 +58,17 @@ class Orders:
 
     async def send(self, charger: str, command: AccessCommand) -> None:
         """Send a command that is not kept."""
+        await self._bus.publish(CHARGER_COMMAND, command, charger=charger)
+
+    async def change_list(self, charger: str, command_id: str, piece: Piece) -> None:
+        """Send a piece of the local list; it is not kept, for who has not got it says so."""
+        command = UpdateLocalList(
+            **self._common(command_id),
+            version=piece.version,
+            base_version=piece.base_version,
+            entries=list(piece.entries),
+            removals=list(piece.removals),
+        )
         await self._bus.publish(CHARGER_COMMAND, command, charger=charger)
 
     def _common(self, command_id: str) -> _Common:

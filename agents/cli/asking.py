@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -15,10 +19,10 @@ from agents.cli.terminal import Terminal
 from agents.runtime.agent import BusUnavailable
 from agents.runtime.clock import SystemClock
 from agents.runtime.commands import NoReply
-from bus_schema.charger_messages import Online
+from bus_schema.charger_messages import Online, State
 from bus_schema.command import CommandBase, CommandReply
 from bus_schema.message import Struct
-from bus_schema.topics import CHARGER_COMMAND_REPLY, CHARGER_ONLINE
+from bus_schema.topics import CHARGER_COMMAND_REPLY, CHARGER_ONLINE, CHARGER_STATE
 from bus_schema.words import ReplyStage
 
 S = TypeVar("S", bound=Struct)
@@ -27,8 +31,20 @@ MOST_WAIT_FOR_RETAINED_S = 5.0
 """How long to wait for the broker's retained messages at most."""
 
 
-async def command(terminal: Terminal, charger: str, kind: type[CommandBase], /, **fields: Any) -> None:
+async def command(
+    terminal: Terminal,
+    charger: str,
+    kind: type[CommandBase],
+    /,
+    *,
+    completion_s: float | None = None,
+    told: Callable[[State], None] | None = None,
+    **fields: Any,
+) -> None:
     """Send a command, wait for the charger's last word on it, show it, and fail unless that is ``done``.
+
+    ``completion_s``: how long that may take after ``accepted``, else as long as any answer. ``told`` is given the
+    charger's states meanwhile.
 
     Raises :class:`CliError`: ``UNKNOWN`` for a charger that the broker knows nothing of, ``NO_ANSWER`` if it is
     offline or silent, ``FAILED`` with the charger's reason if it refused, ``UNREACHABLE`` without a broker.
@@ -39,7 +55,8 @@ async def command(terminal: Terminal, charger: str, kind: type[CommandBase], /, 
         await link.listen(CHARGER_COMMAND_REPLY, charger=charger)
         # The time for an answer begins now, not with the search for the broker.
         message = draft.model_copy(update=_about(link.clock.now_ms(), terminal.timeout_s))
-        reply = await _ask(link, charger, message, terminal.timeout_s)
+        async with _telling(link, charger, told):
+            reply = await _ask(link, charger, message, completion_s or terminal.timeout_s)
     terminal.show(reply.model_dump(mode="json") | {"charger": charger}, lambda: _in_words(charger, reply))
     if reply.stage is not ReplyStage.DONE:
         raise CliError(ExitCode.FAILED, f"{charger} {_verdict(reply)}")
@@ -62,6 +79,27 @@ def _about(now_ms: int, timeout_s: float) -> dict[str, Any]:
         "source": USER,
         "deadline_ts": now_ms + round(timeout_s * 1000),
     }
+
+
+@asynccontextmanager
+async def _telling(link: Link, charger: str, told: Callable[[State], None] | None) -> AsyncIterator[None]:
+    if told is None:
+        yield
+        return
+    await link.listen(CHARGER_STATE, charger=charger)
+
+    async def follow(told: Callable[[State], None]) -> None:
+        async for heard in link.heard():
+            if isinstance(heard.message, State) and heard.charger == charger:
+                told(heard.message)
+
+    following = asyncio.create_task(follow(told))
+    try:
+        yield
+    finally:
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError, CliError):
+            await following
 
 
 async def _ask(link: Link, charger: str, message: CommandBase, timeout_s: float) -> CommandReply:

@@ -38,6 +38,9 @@ async def limit(
 
     When the time is over, the charger stays at the limit or at its fallback current, whichever is less, until the
     limit is given again or released: expiry never raises.
+
+    --release takes away what was given from here, as this source. The limit of another one stands until that one
+    releases it or it runs out: whoever gave it knows what else hangs on the circuit. ``status`` shows who limits.
     """
     if release == (current is not None):
         raise typer.BadParameter("give either a current in amperes or --release", param_hint="AMPERES")

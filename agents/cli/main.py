@@ -9,6 +9,7 @@ from agents.cli.exits import CliError, epilog
 from agents.cli.lazy import HELP_NAMES, Entry, LazyGroup
 
 _SITE, _LOOK, _COMMAND, _TOOLS = "Run", "Look", "Command a charger", "Tools"
+_DEVICE = "At a charger's serial cable"
 
 
 def _entry(module: str, help_line: str, panel: str) -> Entry:
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Entry] = {
     "status": _entry("status", "Show every charger, and the agents and alarms of the site.", _LOOK),
     "watch": _entry("watch", "Follow the bus live, decoded, with violations of the contract shown.", _LOOK),
     "sessions": _entry("sessions", "Show the sessions that the ledger has recorded.", _LOOK),
+    "why": _entry("why", "Tell why a charger got what it got in the last hour.", _LOOK),
     "doctor": _entry("doctor_command", "Check a live bus against the contract.", _LOOK),
     "start": _entry("charging", "Let somebody charge: at once if a car is there, else when one comes.", _COMMAND),
     "stop": _entry("charging", "End the session. The car stays plugged in until somebody unplugs it.", _COMMAND),
@@ -33,8 +35,19 @@ COMMANDS: dict[str, Entry] = {
     "identify": _entry("upkeep", "Make a charger blink, so that one finds it.", _COMMAND),
     "trigger": _entry("upkeep", "Make a charger publish a message now.", _COMMAND),
     "configure": _entry("configure", "Change settings of a charger, all of them or none.", _COMMAND),
+    "update-firmware": _entry("maintenance", "Replace a charger's firmware by a signed image.", _COMMAND),
+    "log": _entry("maintenance", "Fetch a charger's log, or let it put the log to --url.", _COMMAND),
     "reserve": _entry("reserve", "Keep a charger for one token.", _COMMAND),
     "cancel-reservation": _entry("reserve", "End a reservation early.", _COMMAND),
+    "flash": _entry("flash", "Install the app on a charger at a serial cable.", _DEVICE),
+    "provision": _entry("provision", "Give a charger at a serial cable its identity and credentials.", _DEVICE),
+    "device-log": _entry("flash", "Print the log of a charger at a serial cable.", _DEVICE),
+    "firmware": _entry("firmware", "Make keys and signed firmware images, and look at them.", _TOOLS),
+    "pki": _entry("pki", "Make and show the site's certificates: broker, agents, chargers.", _TOOLS),
+    "prepare": _entry("prepare", "Make a site's folder: certificates, secrets, site.toml, access list.", _TOOLS),
+    "backup": _entry("backup", "Save everything of a site that matters, while it runs, into one file.", _TOOLS),
+    "restore": _entry("restore", "Bring a site back from a backup, into empty folders.", _TOOLS),
+    "dashboards": _entry("dashboards", "Push the dashboards and alerts to a Grafana, or check them.", _TOOLS),
     "schema": _entry("schema", "Print the contract: the topics, a message's JSON Schema, AsyncAPI.", _TOOLS),
 }
 """Every command, in the order of the help."""

@@ -6,7 +6,6 @@ can take another's place. Keys are P-256.
 """
 
 import ipaddress
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from agents.cli.whole_file import write_whole
 
 CA = "ca"
 """Name of the authority's own files."""
@@ -77,7 +78,7 @@ def found(folder: Path, site: str, now: datetime) -> bool:
         .sign(private, hashes.SHA256())
     )
     _write_key(key, private)
-    _write(certificate, built.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_whole(certificate, built.public_bytes(serialization.Encoding.PEM), 0o644)
     return True
 
 
@@ -112,7 +113,7 @@ def issue(folder: Path, name: str, now: datetime, *, server_names: Iterable[str]
     built = builder.sign(authority_key, hashes.SHA256())
     # The key first: a certificate without its key would look finished.
     _write_key(folder / f"{name}.key", private)
-    _write(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_whole(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
     return read(path)
 
 
@@ -193,15 +194,4 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(path, pem, 0o600)
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Write a file as a whole, with its rights from the first moment."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
+    write_whole(path, pem, 0o600)

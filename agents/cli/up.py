@@ -15,11 +15,11 @@ from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.cli.target_choice import UP_DATA
 from agents.cli.up_files import SITE
-from agents.cli.up_plan import Plan, UpChoice, plan, users
+from agents.cli.up_plan import FIRMWARE_KEY, Plan, UpChoice, plan, users
 from agents.cli.up_ports import choose
 from agents.cli.up_run import Until, run
 from agents.cli.values import site_id
-from agents.registry import AGENTS
+from agents.registry import AGENTS, ON_REQUEST
 
 app = command_app()
 
@@ -76,13 +76,14 @@ def up(
             page_port=choose("page", page_port, 8080),
             mosquitto=_mosquitto(broker_kind),
             python=sys.executable,
-            agents=tuple(AGENTS),
+            agents=tuple(name for name in AGENTS if name not in ON_REQUEST),
             cards=_drivers_cards(),
             passwords=up_passwords.draw(users(AGENTS, chargers)),
             is_first=not any((data / "chargers").glob("*")),
         )
         chosen = plan(choice)
         _write(chosen)
+        _make_firmware_key(data / FIRMWARE_KEY)
         run(chosen, Until(ready_within, 0.0 if once_ready else exit_after))
 
 
@@ -102,6 +103,20 @@ def _mosquitto(kind: BrokerKind) -> str | None:
     if program is None and kind is BrokerKind.MOSQUITTO:
         raise CliError(ExitCode.CONFIGURATION, "mosquitto is not installed; use --broker-kind embedded, or install it")
     return program
+
+
+def _make_firmware_key(name: Path) -> None:
+    """Make the key pair for firmware unless there is one: what was signed for this site stays good."""
+    private, public = name.with_suffix(".key"), name.with_suffix(".pub")
+    if private.exists() and public.exists():
+        return
+    from agents.cli.signing import new_key, private_pem, public_line, write_new
+
+    private.unlink(missing_ok=True)
+    public.unlink(missing_ok=True)
+    key = new_key()
+    write_new(private, private_pem(key), 0o600)
+    write_new(public, public_line(key).encode(), 0o644)
 
 
 def _write(chosen: Plan) -> None:

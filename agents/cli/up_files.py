@@ -14,6 +14,10 @@ CARDS_FILE = "cards.csv"
 """Name of the local list of cards in the data folder."""
 
 
+DEMO_A_PER_CHARGER = 10.5
+"""Limit of the demonstration's circuit per charger: six share 63 A."""
+
+
 def mosquitto_conf(port: int, data: Path) -> str:
     """Return a configuration that loses nothing: see ``deploy/mosquitto/mosquitto.conf`` for a site's own broker.
 
@@ -46,7 +50,7 @@ def access_list(site: str) -> str:
     return mosquitto_acl(site)
 
 
-def site_toml(site: str, broker_port: int, page_port: int, data: Path) -> str:
+def site_toml(site: str, broker_port: int, page_port: int, data: Path, chargers: Sequence[str]) -> str:
     """Return the site's configuration: the agents' and, for ``chargebus`` itself, where the broker is."""
     return f"""\
 # Written by `chargebus up` at every start.
@@ -68,7 +72,21 @@ port = {page_port}
 [access]
 policies = ["local_list"]
 cards_file = {json.dumps(str(data / CARDS_FILE))}
-"""
+
+{_load_balancer(chargers)}"""
+
+
+def _load_balancer(chargers: Sequence[str]) -> str:
+    """Return the balancer's table: one circuit on which not every car can have all that it could take."""
+    limit_a = max(32.0, DEMO_A_PER_CHARGER * len(chargers))
+    tables = "".join(f'\n[load_balancer.chargers.{name}]\ncircuit = "garage"\n' for name in chargers)
+    return f"""\
+[load_balancer]
+configure_chargers = true
+
+[load_balancer.circuits.garage]
+limit_a = {limit_a}
+{tables}"""
 
 
 def cards_csv(cards: Sequence[str]) -> str:

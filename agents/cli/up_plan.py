@@ -20,6 +20,10 @@ CHARGER_PASSWORDS = "secrets/chargers"
 """File with the passwords of the chargers, in the data folder."""
 
 
+FIRMWARE_KEY = "secrets/firmware"
+"""Key pair that the virtual chargers' firmware is signed with: this name with ``.key`` and ``.pub``."""
+
+
 def charger_names(chargers: int) -> list[str]:
     """Return the ids that ``firmware.sim`` gives to so many chargers."""
     return [f"c{number}" for number in range(1, chargers + 1)]
@@ -97,7 +101,9 @@ class Plan:
 def plan(choice: UpChoice) -> Plan:
     """Return what is to be run."""
     files = {
-        "site.toml": up_files.site_toml(choice.site, choice.broker_port, choice.page_port, choice.data),
+        "site.toml": up_files.site_toml(
+            choice.site, choice.broker_port, choice.page_port, choice.data, charger_names(choice.chargers)
+        ),
         up_files.CARDS_FILE: up_files.cards_csv(choice.cards),
     }
     if choice.mosquitto is not None:
@@ -128,6 +134,7 @@ def _chargers(choice: UpChoice) -> ProcessSpec:
         "speed": f"{choice.speed:g}",
         "drivers": "demo",
         "password-file": choice.data / CHARGER_PASSWORDS,
+        "firmware-key": choice.data / f"{FIRMWARE_KEY}.pub",
     }
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     return ProcessSpec("chargers", (choice.python, "-m", "firmware.sim", *arguments), CHARGERS)

@@ -47,7 +47,14 @@ async def test_a_known_card_is_authorised(store_url: str) -> None:
         assert commands(access) == [
             (
                 "c1",
-                Authorize(ts=T0, id=f"card-{BOOT}-1", source="access", deadline_ts=T0 + 10_000, id_token=CARD),
+                Authorize(
+                    ts=T0,
+                    id=f"card-{BOOT}-1",
+                    source="access",
+                    deadline_ts=T0 + 10_000,
+                    id_token=CARD,
+                    parent_id_token=IdToken(type=IdTokenType.RFID, value="staff"),
+                ),
             )
         ]
 

@@ -1,5 +1,6 @@
 """Keys, signed images, and what is wrong with those that are not."""
 
+import hashlib
 import json
 import stat
 from pathlib import Path
@@ -17,6 +18,10 @@ from tests.cli.conftest import Run
 from tests.firmware.app.images import key, modulus, signature
 
 ESP32 = bytes([0xE9]) + bytes(31) + (0xABCD5432).to_bytes(4, "little") + bytes(200)
+
+
+def words(line: str) -> list[str]:
+    return line.split()
 
 
 @pytest.fixture
@@ -40,9 +45,7 @@ def test_a_key_pair_is_made_once(bare: Run, tmp_path: Path) -> None:
 
 def test_sign_and_verify(bare: Run, keys: Path) -> None:
     (keys / "micropython.bin").write_bytes(ESP32)
-    made = bare(
-        *"firmware sign micropython.bin --board olimex_esp32_poe --version 0.2.0 --key maker.key".split()
-    )
+    made = bare(*words("firmware sign micropython.bin --board olimex_esp32_poe --version 0.2.0 --key maker.key"))
     assert made.code == 0, made.err
     assert "micropython.cbfw: version 0.2.0 for olimex_esp32_poe" in made.out
     shown = bare("firmware", "verify", "micropython.cbfw", "--key", "maker.pub", "--json")
@@ -55,22 +58,22 @@ def test_sign_and_verify(bare: Run, keys: Path) -> None:
 
 def test_another_key_and_damage_are_seen(bare: Run, keys: Path) -> None:
     (keys / "app").write_bytes(b"anything")
-    assert bare(*"firmware sign app --board virtual --version 1.0.0 --key maker.key -o a.cbfw".split()).code == 0
+    assert bare(*words("firmware sign app --board virtual --version 1.0.0 --key maker.key -o a.cbfw")).code == 0
     outcome = bare("firmware", "verify", "a.cbfw", "--key", "thief.pub")
     assert (outcome.code, "signed by key" in outcome.err) == (1, True)
     data = bytearray((keys / "a.cbfw").read_bytes())
-    for at, words in ((-1, "SHA-256"), (50, "signature is wrong"), (200, "signature is wrong"), (0, "not a firmware")):
+    for at, why in ((-1, "SHA-256"), (50, "signature is wrong"), (200, "signature is wrong"), (0, "not a firmware")):
         spoilt = bytearray(data)
         spoilt[at] ^= 1
         (keys / "b.cbfw").write_bytes(spoilt)
         outcome = bare("firmware", "verify", "b.cbfw", "--key", "maker.pub")
-        assert (outcome.code, words in outcome.err) == (1, True), outcome.err
+        assert (outcome.code, why in outcome.err) == (1, True), outcome.err
     (keys / "b.cbfw").write_bytes(data[:400])
     assert bare("firmware", "verify", "b.cbfw").code == 1
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "why"),
     [
         ("sign esp --board Olimex --version 0.2.0 --key maker.key", "use 1 to 32 characters"),
         ("sign esp --board olimex --version 0.2 --key maker.key", "three numbers"),
@@ -83,12 +86,12 @@ def test_another_key_and_damage_are_seen(bare: Run, keys: Path) -> None:
         ("verify esp", "header alone has 512"),
     ],
 )
-def test_what_cannot_be_signed_or_verified(line: str, words: str, bare: Run, keys: Path) -> None:
+def test_what_cannot_be_signed_or_verified(line: str, why: str, bare: Run, keys: Path) -> None:
     (keys / "esp").write_bytes(ESP32)
     (keys / "app").write_bytes(b"no image")
     outcome = bare("firmware", *line.split())
     assert outcome.code in (1, 2)
-    assert words in outcome.err
+    assert why in outcome.err
     assert not list(keys.glob("*.cbfw"))
 
 
@@ -115,6 +118,32 @@ def test_what_is_no_signature_is_none(bad: bytes) -> None:
         assert not is_signed(b"", bad, degenerate)
 
 
+def encoded(message: bytes, salt: bytes, **spoilt: bytes) -> bytes:
+    """EMSA-PSS of RFC 8017, 9.1.1, with parts replaced, raised to the private exponent."""
+    digest = hashlib.sha256(bytes(8) + hashlib.sha256(message).digest() + salt).digest()
+    block = spoilt.get("padding", bytes(318)) + spoilt.get("one", b"\1") + salt
+    mask = b"".join(hashlib.sha256(digest + count.to_bytes(4, "big")).digest() for count in range(11))[:351]
+    masked = bytes(a ^ b for a, b in zip(block, mask, strict=True))
+    masked = bytes([masked[0] & 0x7F | spoilt.get("top", b"\0")[0]]) + masked[1:]
+    numbers = key().private_numbers()
+    value = int.from_bytes(masked + digest + spoilt.get("trailer", b"\xbc"), "big")
+    return pow(value, numbers.d, modulus()).to_bytes(384, "big")
+
+
+def test_every_byte_of_the_padding_counts() -> None:
+    salt = bytes(range(32))
+    assert is_signed(b"m", encoded(b"m", salt), modulus())
+    for spoilt in (
+        {"padding": bytes(317) + b"\1"},
+        {"padding": b"\1" + bytes(317)},
+        {"one": b"\2"},
+        {"one": b"\0"},
+        {"trailer": b"\xcc"},
+    ):
+        assert not is_signed(b"m", encoded(b"m", salt, **spoilt), modulus()), spoilt
+    assert not is_signed(b"n", encoded(b"m", salt), modulus())
+
+
 def test_another_length_of_salt_is_refused() -> None:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding
@@ -136,7 +165,7 @@ def test_another_length_of_salt_is_refused() -> None:
 def test_the_charger_reads_the_header_as_it_was_written(
     board: str, version: tuple[int, int, int], length: int, digest: bytes, key_: bytes, down: bool
 ) -> None:
-    header = Header(board, "%d.%d.%d" % version, length, digest, key_, down)
+    header = Header(board, ".".join(map(str, version)), length, digest, key_, down)
     data = header.encode() + bytes(range(256)) + bytes(128)
     read = Image(data)
     assert (read.board, read.version, read.length, read.sha256, read.key, read.may_downgrade) == (
@@ -162,6 +191,6 @@ def test_any_bytes_are_a_header_or_refused(data: bytes) -> None:
 
 def test_json_of_a_header_is_for_programs(bare: Run, keys: Path) -> None:
     (keys / "app").write_bytes(b"x")
-    bare(*"firmware sign app --board virtual --version 1.0.0 --key maker.key --may-downgrade".split())
+    bare(*words("firmware sign app --board virtual --version 1.0.0 --key maker.key --may-downgrade"))
     about = json.loads(bare("firmware", "verify", "app.cbfw", "--json").out)
     assert about["may_downgrade"] is True

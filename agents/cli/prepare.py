@@ -1,0 +1,138 @@
+"""``prepare``: the folder with a site's certificates, secrets and configuration, for ``deploy/``."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agents.cli.exits import CliError, ExitCode
+from agents.cli.lazy import command_app
+from agents.cli.pki_authority import CA, PkiError, found, issue
+from agents.cli.prepare_files import (
+    ACCESS_LIST,
+    BROKER,
+    CARDS_FILE,
+    COMPOSE_SECRETS,
+    ENVIRONMENT_FILE,
+    SITE_FILE,
+    STEVE_FILE,
+    Kind,
+    PrepareError,
+    Wanted,
+    agent_tables,
+    cards_csv,
+    environment,
+    site_toml,
+    steve_properties,
+    wanted,
+)
+from agents.cli.whole_file import write_whole
+from agents.registry import AGENTS, ON_REQUEST
+from bus_schema.generate.acl import mosquitto_acl
+
+app = command_app()
+
+READABLE, PRIVATE = 0o644, 0o600
+
+
+@app.command()
+def prepare(
+    site: Annotated[str, typer.Argument(metavar="SITE", help="Id of the site.")],
+    hosts: Annotated[list[str], typer.Argument(metavar="HOST…", help="Names and addresses of the broker.")],
+    folder: Annotated[Path, typer.Option("--folder", help="Where everything goes; keep it out of git.")],
+    kind: Annotated[Kind, typer.Option("--for", help="compose: Docker; systemd: a Raspberry Pi.")] = Kind.COMPOSE,
+    devices: Annotated[
+        list[str] | None,
+        typer.Option("--device", metavar="ID", help="Charger or meter that gets a certificate; may be repeated."),
+    ] = None,
+) -> None:
+    """Make a site's folder: certificates, secrets, site.toml, access list.
+
+    Can be run again, for more devices or after an update: what is there is kept. Only the access list, which is
+    generated from the contract, is brought up to date.
+    """
+    agents = [name for name in AGENTS if name not in ON_REQUEST]
+    try:
+        asked = wanted(site, hosts, kind, agents, devices or ())
+        for line in make(asked, folder.absolute(), datetime.now(UTC)):
+            typer.echo(line)
+    except (PrepareError, PkiError) as error:
+        raise CliError(ExitCode.CONFIGURATION, str(error)) from None
+    except OSError as error:
+        raise CliError(ExitCode.CONFIGURATION, f"cannot write {error.filename}: {error.strerror}") from None
+
+
+def make(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
+    """Make what is missing in ``folder``; yield a line for each thing made or changed.
+
+    Raises :class:`PrepareError`, :class:`PkiError`, :class:`OSError`.
+    """
+    _check_repository(folder)
+    # Only the owner gets into the folder. Containers are handed single files of it and run under users of their own,
+    # so for them the files inside are readable; the authority's key never is.
+    # With systemd, deploy/install.sh gives the agents' group its share.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if asked.kind is Kind.COMPOSE:
+        folder.chmod(0o700)
+    yield from _certificates(asked, folder / "pki", now)
+    mode = READABLE if asked.kind is Kind.COMPOSE else PRIVATE
+    if asked.kind is Kind.COMPOSE:
+        yield from _secrets(folder / "secrets", mode)
+        yield from _new(folder / ENVIRONMENT_FILE, environment(asked.site, folder), READABLE)
+    yield from _new(folder / CARDS_FILE, cards_csv(), READABLE)
+    yield from _new(folder / SITE_FILE, site_toml(asked), READABLE)
+    yield from _current(folder / ACCESS_LIST, mosquitto_acl(asked.site))
+    yield from _tables_to_add(folder / SITE_FILE, asked)
+
+
+def _check_repository(folder: Path) -> None:
+    for parent in (folder, *folder.parents):
+        if (parent / ".git").exists():
+            raise PrepareError(
+                f"{folder} is in the git repository {parent}: choose a folder outside, keys do not belong in git"
+            )
+
+
+def _certificates(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
+    if found(folder, asked.site, now):
+        yield f"made {folder / f'{CA}.pem'}"
+    for name in (BROKER, *asked.users):
+        path = folder / f"{name}.pem"
+        was_there = path.exists()
+        issue(folder, name, now, server_names=asked.server_names if name == BROKER else ())
+        if asked.kind is Kind.COMPOSE:
+            path.with_suffix(".key").chmod(READABLE)
+        if not was_there:
+            yield f"made {path}"
+
+
+def _secrets(folder: Path, mode: int) -> Iterator[str]:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for name in COMPOSE_SECRETS:
+        yield from _new(folder / name, secrets.token_urlsafe(24), mode)
+    database = (folder / "steve.password").read_text(encoding="utf-8")
+    yield from _new(folder / STEVE_FILE, steve_properties(database, secrets.token_urlsafe(12)), mode)
+
+
+def _new(path: Path, text: str, mode: int) -> Iterator[str]:
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, text.encode(), mode)
+        yield f"made {path}"
+
+
+def _current(path: Path, text: str) -> Iterator[str]:
+    was_there = path.exists()
+    if not was_there or path.read_text(encoding="utf-8") != text:
+        write_whole(path, text.encode(), READABLE)
+        yield f"{'updated' if was_there else 'made'} {path}"
+
+
+def _tables_to_add(path: Path, asked: Wanted) -> Iterator[str]:
+    """Tell what an older site.toml lacks: an agent that came with an update."""
+    for agent, table in agent_tables(asked).items():
+        if f"[{agent}]" not in path.read_text(encoding="utf-8"):
+            yield f"{path} has no table [{agent}]; add this:\n{table}"

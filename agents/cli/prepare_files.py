@@ -1,0 +1,248 @@
+"""What ``chargebus prepare`` writes for a site's own servers: texts and names, made without touching the disk.
+
+Two kinds of servers: ``compose`` is ``deploy/compose.yaml`` on one machine with Docker; ``systemd`` is a Raspberry Pi
+or any other Debian with ``deploy/install.sh``.
+"""
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from bus_schema import Role
+from bus_schema.generate.acl import reserved_users
+from bus_schema.ids import InvalidId, check_id
+
+BROKER = "broker"
+"""Name of the broker's certificate, and of its service in ``compose.yaml``."""
+
+ALWAYS_HOSTS = (BROKER, "localhost", "127.0.0.1")
+"""Names under which the site's own servers reach the broker."""
+
+TLS_PORT = 8883
+"""MQTT over TLS: the port that IANA has registered for it."""
+
+COMPOSE_METRICS_PORT = 9100
+"""Metrics of every agent in a container of its own; the health check of ``compose.yaml`` asks there."""
+
+SYSTEMD_METRICS_PORTS = 9101
+"""Metrics of the first agent where all share one machine; the others follow."""
+
+ACCESS_LIST = "mosquitto.acl"
+"""Generated from the contract: brought up to date at every run."""
+
+SITE_FILE, ENVIRONMENT_FILE, STEVE_FILE = "site.toml", "compose.env", "steve.properties"
+
+CARDS_FILE = "access/cards.csv"
+"""In a folder of its own: a container that is given a single file does not see it replaced."""
+
+COMPOSE_SECRETS = ("postgres.password", "influxdb.password", "influxdb.token", "grafana.password", "steve.password")
+"""Drawn at random, one file each in ``secrets/``, without a line break at the end."""
+
+_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
+_DEVICES = frozenset({Role.CHARGER, Role.METER})
+
+
+class Kind(StrEnum):
+    """Which servers the folder is for."""
+
+    COMPOSE = "compose"
+    SYSTEMD = "systemd"
+
+
+class PrepareError(ValueError):
+    """A name cannot be used; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for, checked."""
+
+    site: str
+    hosts: tuple[str, ...]
+    """Names and addresses under which chargers reach the broker."""
+    kind: Kind
+    agents: tuple[str, ...]
+    devices: tuple[str, ...]
+    """Ids of chargers and meters that get a certificate."""
+
+    @property
+    def server_names(self) -> tuple[str, ...]:
+        """Every name and address that the broker's certificate must hold."""
+        return tuple(dict.fromkeys((*self.hosts, *ALWAYS_HOSTS)))
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Everybody who connects to the broker with a certificate."""
+        return (*self.agents, str(Role.TECHNICIAN), *self.devices)
+
+
+def wanted(
+    site: str, hosts: Sequence[str], kind: Kind, agents: Iterable[str], devices: Iterable[str]
+) -> Wanted:
+    """Check what was asked for. Raises :class:`PrepareError`."""
+    names = tuple(dict.fromkeys(devices))
+    try:
+        check_id("site", site)
+        for name in names:
+            check_id("charger", name)
+    except InvalidId as error:
+        raise PrepareError(str(error)) from None
+    taken = (reserved_users() | {BROKER, "ca"}) - _DEVICES
+    for name in names:
+        if name in taken or name in _DEVICES:
+            raise PrepareError(
+                f"no charger and no meter may be called {name!r}: it is the name of a part of the site, whose rights "
+                "on the bus it would have"
+            )
+    for host in hosts:
+        if not _is_host(host):
+            raise PrepareError(f"{host!r} is no host name and no address; write for example broker.local or 10.0.0.2")
+    if not hosts:
+        raise PrepareError("give at least one host name or address of the broker, as the chargers will know it")
+    return Wanted(site, tuple(hosts), kind, tuple(agents), names)
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return _HOST.fullmatch(text) is not None
+    return True
+
+
+def site_toml(asked: Wanted) -> str:
+    """Return the site's configuration for its kind of servers."""
+    parts = [_COMPOSE if asked.kind is Kind.COMPOSE else _SYSTEMD, _COMMON]
+    head = f"# Made by `chargebus prepare`, which never changes it again.\nsite = {json.dumps(asked.site)}\n"
+    return head + "\n".join((*parts, *agent_tables(asked).values()))
+
+
+def agent_tables(asked: Wanted) -> dict[str, str]:
+    """Return each agent's table of ``site.toml``."""
+    return {
+        agent: f"[{agent}]\nmetrics_port = {_metrics_port(asked.kind, number)}\n{_settings(asked.kind, agent)}"
+        for number, agent in enumerate(asked.agents)
+    }
+
+
+def _metrics_port(kind: Kind, number: int) -> int:
+    return COMPOSE_METRICS_PORT if kind is Kind.COMPOSE else SYSTEMD_METRICS_PORTS + number
+
+
+_COMPOSE = f"""\
+data_dir = "/var/lib/chargebus"
+
+[broker]
+host = "{BROKER}"
+port = {TLS_PORT}
+ca_file = "/run/secrets/ca.pem"
+cert_file = "/run/secrets/{{agent}}.pem"
+key_file = "/run/secrets/{{agent}}.key"
+
+[store]
+url = "postgresql://chargebus@postgres/chargebus"
+password_file = "/run/secrets/postgres.password"
+"""
+
+_SYSTEMD = f"""\
+data_dir = "/var/lib/chargebus"
+
+[broker]
+host = "localhost"
+port = {TLS_PORT}
+ca_file = "pki/ca.pem"
+cert_file = "pki/{{agent}}.pem"
+key_file = "pki/{{agent}}.key"
+
+# Without it every agent has a SQLite file of its own in data_dir.
+# [store]
+# url = "postgresql://chargebus@db.local/chargebus"
+# password_file = "secrets/postgres.password"
+"""
+
+_COMMON = """\
+[log]
+format = "json"
+"""
+
+_CARDS = f"""\
+policies = ["local_list"]
+cards_file = "{CARDS_FILE}"
+"""
+
+_INFLUXDB = """\
+url = "http://influxdb:8086"
+org = "chargebus"
+bucket = "chargebus"
+token_file = "/run/secrets/influxdb.token"
+"""
+
+_NO_INFLUXDB = """\
+# Without an address measurements wait on disk, up to spool_max_mb.
+# url = "http://influxdb.local:8086"
+# token_file = "secrets/influxdb.token"
+"""
+
+_BRIDGE = """\
+# The SteVe of compose.yaml's profile "steve":
+# [[ocpp_bridge.backends]]
+# name = "steve"
+# kind = "steve"
+# url = "ws://steve:8180/steve/websocket/CentralSystemService"
+"""
+
+
+def _settings(kind: Kind, agent: str) -> str:
+    """Return the lines that an agent needs on these servers."""
+    compose = kind is Kind.COMPOSE
+    return {
+        "access": _CARDS,
+        "console": 'host = "0.0.0.0"\nport = 8080\n' if compose else 'host = "127.0.0.1"\nport = 8080\n',
+        "influx_logger": _INFLUXDB if compose else _NO_INFLUXDB,
+        "ocpp_bridge": _BRIDGE if compose else "",
+    }.get(agent, "")
+
+
+def cards_csv() -> str:
+    """Return an empty local list of cards."""
+    return "# The site's cards: who may charge. Read again whenever it changes.\nuid,name\n"
+
+
+def environment(site: str, folder: Path) -> str:
+    """Return what ``docker compose --env-file`` reads: the stack's name, and where the site's own files are."""
+    return f"COMPOSE_PROJECT_NAME=chargebus-{site}\nCHARGEBUS_FOLDER={folder}\n"
+
+
+def steve_properties(database_password: str, admin_password: str) -> str:
+    """Return SteVe's settings: keys and words of its own ``config/docker/main.properties`` (3.7)."""
+    return f"""\
+context.path = steve
+db.ip = mariadb
+db.port = 3306
+db.schema = stevedb
+db.user = steve
+db.password = {database_password}
+auth.user = admin
+auth.password = {admin_password}
+webapi.key =
+webapi.value =
+server.host = 0.0.0.0
+server.gzip.enabled = false
+http.enabled = true
+http.port = 8180
+https.enabled = false
+https.port = 8443
+keystore.path =
+keystore.password =
+ws.session.select.strategy = ALWAYS_LAST
+auto.register.unknown.stations = false
+charge-box-id.validation.regex =
+steve.version = ${{project.version}}
+git.describe = ${{git.commit.id.describe}}
+db.sql.logging = false
+profile = prod
+"""
