@@ -14,8 +14,16 @@ AGENTS: dict[str, str] = {
     "access": "agents.access:Access",
     "console": "agents.console:Console",
     "influx_logger": "agents.influx_logger:InfluxLogger",
+    "load_balancer": "agents.load_balancer:LoadBalancer",
+    "load_balancer_shadow": "agents.load_balancer:ShadowBalancer",
+    "ocpp_bridge": "agents.ocpp_bridge:OcppBridge",
+    "csms": "agents.csms:Csms",
 }
 """Name of each agent → ``module:class``. A name is also its table in ``site.toml`` and its broker user."""
+
+
+ON_REQUEST = frozenset({"load_balancer_shadow"})
+"""Agents that a site runs only for a while, to try something: ``chargebus up`` leaves them out."""
 
 
 class UnknownAgent(LookupError):

@@ -19,7 +19,7 @@ from agents.ledger.storing import Arrival, Boot
 from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
 from bus_schema.charger_messages import State
 from bus_schema.event import Event, EventAck
-from bus_schema.site_messages import Alarm, SessionsQuery
+from bus_schema.site_messages import Alarm, Query, QueryAnswer, SessionsQuery
 from bus_schema.topics import (
     AGENT_ANSWER,
     AGENT_QUERY,
@@ -101,13 +101,17 @@ class Ledger(Agent[LedgerSettings]):
         self._reconciliation.reported(received.charger, session_id, state.journal_pending, received.received_ms)
 
     @on(AGENT_QUERY)
-    async def query(self, received: Received[SessionsQuery]) -> None:
+    async def query(self, received: Received[Query]) -> None:
         """Answer which sessions there were."""
         query = received.message
         now_ms = self.clock.now_ms()
         if received.address.ids["agent"] != self.name or received.retained or query.deadline_ts < now_ms:
             return
-        page = await self.store.run(lambda db: answer(db, query, now_ms))
+        if isinstance(query, SessionsQuery):
+            page = await self.store.run(lambda db: answer(db, query, now_ms))
+        else:
+            reason = "the ledger answers questions about sessions only"
+            page = QueryAnswer(ts=now_ms, id=query.id, ok=False, reason=reason)
         await self.bus.publish(AGENT_ANSWER, page, agent=self.name, asker=query.source)
 
     @every(10)

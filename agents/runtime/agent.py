@@ -188,6 +188,9 @@ class Agent(Generic[S]):
     async def stop(self) -> None:
         """Finish: called once, after the last handler has returned and while the bus is still connected."""
 
+    def kill(self) -> None:
+        """End at once whatever the agent has started beside its handlers, as ``kill -9`` would: for tests."""
+
     def problems(self) -> list[str]:
         """Say in words what keeps the agent from its work; published in its health."""
         return []

@@ -141,6 +141,7 @@ class AgentHost:
     def kill(self) -> None:
         """Stop at once, as ``kill -9`` would: for tests. Nothing more is handled, acknowledged or published."""
         self.router.kill()
+        self.agent.kill()
         for task in self._background:
             task.cancel()
 

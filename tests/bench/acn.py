@@ -1,4 +1,19 @@
-"""How much of the energy that drivers ask for is delivered, judged by acnportal on its 54-EVSE Caltech network."""
+"""How much of the energy that drivers ask for is delivered, judged by acnportal on its 54-EVSE Caltech network.
+
+usage: python -m tests.bench.acn [--full] [--days SHAPE…] [--seeds N…] [--transformers KW…] [--no-peers]
+
+acnportal simulates its three-phase network (delta behind a transformer, two pods with fuses of their own) in periods of
+five minutes, with the pilot steps of the real stations (0, 6 to 32 A, and 0, 8, 16, 24, 32 A), checks every limit in
+every period, and counts energy. Days: see ``acn_days``. A car takes what it is offered and no more than it asked for.
+
+Told departures: right, wrong by up to 30 % of the stay, or none. The true departure is hidden from all algorithms; only
+the bound knows it. ``ours, certain`` is told that departures are right, the other rows of ours run on their defaults.
+Switches are counted from the current: whenever it begins or ends, plugging in and out included, so that each car costs
+two; left with nothing are cars that got less than 0.05 kWh.
+
+Without ``--full`` two seeds at 30 and 60 kW, for CI. Prints shares and ratios; exit code 1 when a target is missed.
+acnportal 0.3.3 is used as it comes from PyPI; it runs on Python 3.11 with numpy 2 and pandas 3 unchanged.
+"""
 
 import argparse
 import json
@@ -142,48 +157,82 @@ PEERS: dict[str, tuple[float | None, Callable[[], BaseAlgorithm]]] = {
     "plain LP-MPC, 30 % wrong": (0.3, PlainLpMpc),
 }
 OURS: dict[str, tuple[float | None, Callable[[], BaseAlgorithm]]] = {
-    "ours, known": (0.0, lambda: Ours(True, 0.0)),
-    "ours, as told": (0.0, lambda: Ours(True)),
+    "ours, certain": (0.0, lambda: Ours(True, 0.0)),
+    "ours, right": (0.0, lambda: Ours(True)),
     "ours, 30 % wrong": (0.3, lambda: Ours(True)),
-    "ours, unknown": (None, lambda: Ours(False)),
+    "ours, none told": (None, lambda: Ours(False)),
 }
+IN_CI = ("EDF", "ours, right", "ours, 30 % wrong")
+TARGETS = {"ours, certain": 0.97, "ours, right": 0.97, "ours, 30 % wrong": 0.92}
+"""Share of the bound, as the mean over seeds and transformers."""
+MOST_SWITCHES = 150
+"""A day, as the mean over seeds, for each transformer."""
 
 
 def stations() -> list[str]:
     return list(acnsim.network.sites.caltech_acn().station_ids)
 
 
+def day(shape: str, seed: int) -> list[Stay]:
+    return real_day(seed) if shape == "real" else made_day(shape, seed, stations())
+
+
+def told_line(name: str, outcomes: list[Outcome], limit: float) -> str:
+    share = float(np.mean([o.delivered for o in outcomes]))
+    switches = [o.switches for o in outcomes]
+    return (
+        f"  {name:26} {share:.3f}  {share / limit * 100:5.1f} % of the bound  {np.mean(switches):4.0f} switches a day "
+        f"(most {max(switches)})  {sum(o.left_with_nothing for o in outcomes)} left with nothing  "
+        f"{sum(o.over for o in outcomes)} over  {np.mean([o.seconds_a_step for o in outcomes]) * 1000:.0f} ms a step"
+    )
+
+
+def missed(name: str, kw: float, outcomes: list[Outcome]) -> list[str]:
+    """Return what ours does at one transformer that it must not."""
+    found = []
+    if np.mean([o.switches for o in outcomes]) > MOST_SWITCHES:
+        found.append(f"{name} at {kw:g} kW: more than {MOST_SWITCHES} switches a day")
+    if any(o.left_with_nothing for o in outcomes):
+        found.append(f"{name} at {kw:g} kW: a car was left with nothing")
+    if any(o.over for o in outcomes):
+        found.append(f"{name} at {kw:g} kW: over a limit")
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.acn")
-    parser.add_argument("--days", nargs="*", default=["workplace"], choices=[*SHAPES, "real"])
-    parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2])
-    parser.add_argument("--transformers", nargs="*", type=float, default=[30, 40, 60, 80])
-    parser.add_argument("--peers", action="store_true")
-    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--full", action="store_true", help="five seeds, four transformers, all peers; half an hour")
+    parser.add_argument("--days", nargs="+", default=["workplace"], choices=[*SHAPES, "real"])
+    parser.add_argument("--seeds", nargs="+", type=int)
+    parser.add_argument("--transformers", nargs="+", type=float)
+    parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args()
-    contenders = {**(PEERS if options.peers else {}), **OURS}
-    if options.only:
-        contenders = {k: v for k, v in contenders.items() if k in options.only}
+    seeds = options.seeds or ([1, 2, 3, 4, 5] if options.full else [1, 2])
+    transformers = options.transformers or ([30, 40, 60, 80] if options.full else [30, 60])
+    whole = options.full or options.no_peers
+    contenders = {k: v for k, v in {**PEERS, **OURS}.items() if whole or k in IN_CI}
+    if options.no_peers:
+        contenders = dict(OURS)
+    problems: list[str] = []
+    ratios: dict[str, list[float]] = {}
     for shape in options.days:
-        for kw in options.transformers:
-            best = []
-            rows: dict[str, list[Outcome]] = {name: [] for name in contenders}
-            for seed in options.seeds:
-                stays = real_day(seed) if shape == "real" else made_day(shape, seed, stations())
-                best.append(bound(acnsim.network.sites.caltech_acn(transformer_cap=kw), stays))
-                for name, (error, make) in contenders.items():
-                    rows[name].append(run(told(stays, error, seed), kw, make()))
-            print(f"{shape} {kw:g} kW: bound {np.mean(best):.3f}", flush=True)
-            for name, outcomes in rows.items():
-                share = np.array([o.delivered for o in outcomes])
-                print(
-                    f"  {name:26} {share.mean():.3f} ({share.mean() / np.mean(best) * 100:5.1f} % of the bound), switches "
-                    f"{np.mean([o.switches for o in outcomes]):4.0f} (max {max(o.switches for o in outcomes)}), "
-                    f"nothing {sum(o.left_with_nothing for o in outcomes)}, over {sum(o.over for o in outcomes)}, "
-                    f"{np.mean([o.seconds_a_step for o in outcomes]) * 1000:.0f} ms a step",
-                    flush=True,
-                )
-    return 0
+        for kw in transformers:
+            days = [day(shape, seed) for seed in seeds]
+            limit = np.array([bound(acnsim.network.sites.caltech_acn(transformer_cap=kw), stays) for stays in days])
+            print(f"{shape}, {kw:g} kW, seeds {seeds}: bound {limit.mean():.3f}", flush=True)
+            for name, (error, make) in contenders.items():
+                outcomes = [run(told(stays, error, seed), kw, make()) for stays, seed in zip(days, seeds, strict=True)]
+                print(told_line(name, outcomes, float(limit.mean())), flush=True)
+                ratios.setdefault(name, []).append(float(np.mean([o.delivered for o in outcomes]) / limit.mean()))
+                if name in TARGETS:
+                    problems += missed(name, kw, outcomes)
+    means = {name: round(float(np.mean(values)), 4) for name, values in ratios.items()}
+    problems += [
+        f"{name}: {means[name]} of the bound, not {t}" for name, t in TARGETS.items() if means.get(name, 1) < t
+    ]
+    print(*problems, sep="\n", end="\n" if problems else "")
+    print(json.dumps({"acn_share_of_bound": means, "ok": not problems}))
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

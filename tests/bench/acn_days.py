@@ -28,7 +28,7 @@ class Stay:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a kind of day is drawn from: arrival and stay normal (hours: mean, deviation), energy even (kWh: from, to)."""
+    """What a kind of day is drawn from: arrival and stay normal (hours: mean, deviation), energy even (kWh)."""
 
     cars: int
     arrival: tuple[float, float]

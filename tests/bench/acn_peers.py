@@ -1,4 +1,4 @@
-"""What ours is compared with: the perfect-foresight bound and a plain LP-MPC. The sorting algorithms are acnportal's."""
+"""What ours is compared with: the perfect-foresight bound and a plain LP-MPC. acnportal brings the others."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def half_planes(network: Any) -> tuple[np.ndarray, np.ndarray]:
 def most_energy(
     network: Any, windows: list[tuple[int, int, int, float]], early: float = 0.0
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Maximise energy. ``windows`` are (EVSE, first period, end, kWh). Returns the share, the first currents, and all."""
+    """Maximise energy. ``windows`` are (EVSE, first period, end, kWh). Returns share, first currents, all."""
     rows, limits = half_planes(network)
     car = np.concatenate([np.full(end - begin, k) for k, (_, begin, end, _) in enumerate(windows)])
     time = np.concatenate([np.arange(begin, end) for _, begin, end, _ in windows])

@@ -4,6 +4,8 @@ import asyncio
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from ocpp.v16 import call, call_result
 
 from agents.runtime.ocpp import (
@@ -339,3 +341,43 @@ def test_a_handler_for_no_action_is_a_defect(clock):
 
     with pytest.raises(ValueError, match="no action Reboot"):
         dispatcher(pipe()[0], clock, {"Reboot": reset})
+
+
+LIKELY = st.sampled_from(
+    [
+        2,
+        3,
+        4,
+        5,
+        "1",
+        "2",
+        "x" * 40,
+        "Reset",
+        "ClearCache",
+        "Nonsense",
+        {},
+        [],
+        None,
+        {"type": "Soft"},
+        {"type": 7},
+        2.0,
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(LIKELY, max_size=5).map(json.dumps) | st.text() | st.binary(), max_size=12))
+async def test_no_sequence_of_messages_ends_the_connection(clock, frames):
+    from tests.ocpp.pipe import Peer, dispatcher, pipe
+
+    mine, others = pipe()
+    served, peer = dispatcher(mine, clock, {"Reset": reset}), Peer(others)
+    running = asyncio.create_task(served.run())
+    for frame in frames:
+        mine.put(frame)
+    await peer.send([2, "last", "Reset", {"type": "Soft"}])
+    while (answer := await peer.next())[1] != "last":
+        # Whatever was answered is an answer to something that was asked, in the protocol's own words.
+        assert answer[0] in (3, 4)
+    assert answer == [3, "last", {"status": "Accepted"}] and not running.done()
+    running.cancel()

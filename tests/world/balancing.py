@@ -18,7 +18,7 @@ from typing import Any
 
 from agents.load_balancer import LoadBalancer
 from agents.load_balancer.allocation.model import Constraint, Demand, Grant, Method, Plan, Reason, State
-from agents.load_balancer.site import Site
+from agents.load_balancer.site import Site, fixed_limit
 from agents.runtime.agent import Context
 from bus_schema import Address
 from bus_schema.balancing import GridTelemetry
@@ -57,9 +57,13 @@ class Scenario:
     """A second balancer: ``none``, ``foreign`` (a database of its own), ``same`` (the same database)."""
     planner: str | None = None
     """``real`` or ``random``."""
+    settle: bool = True
+    """Whether the world goes on for a while after the trouble."""
     keep_trace: int = 0
     table: dict[str, Any] | None = None
     """The section ``[load_balancer]``; drawn if None."""
+    wild: bool = False
+    """Whether c1 of that table has not been told to wait for the balancer; drawn without a table."""
 
 
 class BalancedWorld(World):
@@ -83,6 +87,7 @@ class BalancedWorld(World):
         self.model: Site = self.settings.site()
         twin = random.choice(["none", "none", "none", "foreign", "same"])
         self.twin = twin if scenario.twin is None else scenario.twin
+        self.wild = wild_charger(self.model) if scenario.table is None or scenario.wild else None
         kind = random.choice(["real", "random", "random"])
         self.planner_kind = kind if scenario.planner is None else scenario.planner
         self.house_a: dict[str, dict[str, float]] = {}
@@ -106,7 +111,8 @@ class BalancedWorld(World):
             )
             box = self.add_charger(name, ratings, VirtualMeter(len(charger.phases)))
             settings = ChargerAppSettings(box.storage)
-            settings.change({"required_sources": ("load_balancer",), "fallback_current_a": charger.fallback_a})
+            required = () if name == self.wild else ("load_balancer",)
+            settings.change({"required_sources": required, "fallback_current_a": charger.fallback_a})
         for number, name in enumerate(self._balancers()):
             process = self._add_balancer(name, seed + number * 1_000_003, number)
             self.loop.at(stream(seed, "start", name).randrange(1, 4_000) * (1 + 20 * number), process.start)
@@ -120,6 +126,7 @@ class BalancedWorld(World):
             chargers=list(self.boxes),
             utc_ms=self.utc_ms,
         )
+        self.people.wild = self.wild
         self.senders.append(self.people)  # type: ignore[arg-type]
         self.broker.observers.append(self._play_ledger)
         for meter, circuit in self.model.meters.items():
@@ -256,7 +263,8 @@ class BalancedWorld(World):
             self.trouble.stop()
         self.people.active = False
         self.broker.start()
-        self.loop.run_until(self.loop.now_ms + SETTLE_MS)
+        if self.scenario.settle:
+            self.loop.run_until(self.loop.now_ms + SETTLE_MS)
         return Outcome(
             self.plan.seed,
             self.over.looks,
@@ -290,6 +298,8 @@ class People(Sender):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.wild: str | None = None
+        """A charger that has not been told to wait for the balancer."""
         self.again(10_000, 60_000, self._meddle)
 
     def let_charge(self, charger: str, tries: int = 3) -> None:
@@ -301,6 +311,9 @@ class People(Sender):
 
     def _meddle(self) -> None:
         charger, random = self.random.choice(self.chargers), self.random
+        if self.wild is not None and random.random() < 0.5:
+            # Then nothing limits it any more: no lease, and no memory that there was one.
+            self.send(self.wild, self.command("release_limit") | {"source": "load_balancer"})
         kind = random.random()
         if kind < 0.3:
             command = self.command("set_limit", current_a=random.choice([0, 6, 10, 32]), valid_for_s=60)
@@ -351,7 +364,9 @@ def random_site(random: Random) -> dict[str, Any]:
             "rated_a": random.choice([16.0, 32.0, 32.0]),
             "fallback_a": fallback_a,
         }
-    least = max(16.0, count * fallback_a)
+    # Now and then there is room for one charger that nobody has told to wait for the balancer.
+    wild_a = random.choice([0.0, 0.0, 0.0, chargers["c1"]["rated_a"]])
+    least = max(16.0, count * fallback_a) + wild_a
     for circuit in circuits.values():
         circuit["limit_a"] = round(least + random.uniform(0, 24.0), 1)
         if random.random() < 0.25:
@@ -359,12 +374,23 @@ def random_site(random: Random) -> dict[str, Any]:
         if random.random() < 0.25:
             circuit["transformer_kva"] = round(0.69 * (least + random.uniform(0, 24.0)), 2)
         if random.random() < 0.2:
-            circuit["unbalance_a"] = max(20.0, count * fallback_a)
+            circuit["unbalance_a"] = max(20.0, count * fallback_a) + wild_a
         if random.random() < 0.3:
             # EPOCH_MS is 2026-09-01T08:00:00Z.
-            lowest = round(max(6.0, count * fallback_a) + random.uniform(0, 6.0), 1)
+            lowest = round(max(6.0, count * fallback_a) + wild_a + random.uniform(0, 6.0), 1)
             circuit["contract"] = [{"hours": "08:05-08:09", "limit_a": min(lowest, circuit["limit_a"])}]
     return {"circuits": circuits, "chargers": chargers, "lease_s": random.choice([20, 60])}
+
+
+def wild_charger(site: Site) -> str | None:
+    """Return c1 if there is room for all that it can draw beside everybody's fallback, at all times."""
+    wild = site.chargers["c1"]
+    for number, weight in site.rows_of["c1"]:
+        row, others = site.rows[number], site.fallback_sums[number] - weight * wild.fallback_a
+        circuit = site.circuits[row.circuit]
+        if others + weight * wild.rated_a > fixed_limit(circuit, row, circuit.limit.lowest()):
+            return None
+    return "c1"
 
 
 def with_planner(kind: str, random: Random) -> type[LoadBalancer]:

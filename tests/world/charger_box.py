@@ -50,6 +50,8 @@ class Observer:
 
     def received(self, box: "ChargerBox", address: Address, payload: bytes, retained: bool) -> None: ...
 
+    def presented(self, box: "ChargerBox", uid: str) -> None: ...
+
     def booted(self, box: "ChargerBox") -> None: ...
 
     def stopped(self, box: "ChargerBox") -> None: ...
@@ -207,6 +209,7 @@ class ChargerBox:
 
     def card(self, uid: str) -> None:
         if self.powered:
+            self.observer.presented(self, uid)
             self.hardware.present_card(uid)
             self._run(force=True)
 

@@ -15,10 +15,12 @@ from agents.ledger.agent import Ledger
 from agents.ledger.numbering import Progress
 from agents.runtime.agent import Received
 from bus_schema.event import Event
+from firmware.app import sessions
 from firmware.app.commands import Commands
 from firmware.app.events import Events
 from firmware.app.journal import Journal, identity
 from firmware.app.leases import Leases
+from firmware.app.local_list import ACCEPTED, LocalList
 from firmware.app.sessions import Sessions
 from tests.world.campaign import run_seed
 from tests.world.world import Plan
@@ -105,6 +107,22 @@ def session_energy_is_rebased() -> AbstractContextManager[Any]:
     return patch.object(Sessions, "sample", rebasing)
 
 
+def local_list_knows_everybody() -> AbstractContextManager[Any]:
+    """Every card is on the charger's own list."""
+    return patch.object(LocalList, "find", lambda self, token, utc: (ACCEPTED, None))
+
+
+def session_that_goes_on_counts_anew() -> AbstractContextManager[Any]:
+    """What a car got before the power loss is forgotten when its session goes on."""
+    resumed = sessions.go_on
+
+    def rebasing(session: Any, energy_wh: int, utc: int, now: int) -> None:
+        resumed(session, energy_wh, utc, now)
+        session.start_energy_wh = energy_wh
+
+    return patch.object(sessions, "go_on", rebasing)
+
+
 MUTATIONS: dict[Callable[[], AbstractContextManager[Any]], tuple[int, ...]] = {
     lease_expiry_raises: (3,),
     journal_forgets_what_it_has_sent: (4,),
@@ -114,6 +132,8 @@ MUTATIONS: dict[Callable[[], AbstractContextManager[Any]], tuple[int, ...]] = {
     duplicate_command_is_executed: (3, 5, 7),
     retained_command_is_executed: (3, 7),
     session_energy_is_rebased: (4, 5, 11),
+    local_list_knows_everybody: (1, 5),
+    session_that_goes_on_counts_anew: (4, 5, 11),
 }
 """What is broken, and the invariants of which one must be seen to be violated."""
 

@@ -119,6 +119,7 @@ class Technician(Sender):
             (1, lambda: self.command("identify", duration_s=5)),
             (0.5, lambda: self.command("get_log", url="ftp://log.example/up")),
             (0.5, lambda: self.command("refuse", id_token=self._token(), reason="not today")),
+            (0.5, self._update_local_list),
         ]
         self.again(*self._pause_ms, self._act)
 
@@ -126,7 +127,8 @@ class Technician(Sender):
         """Make some chargers ask for leases, as a site with a balancer would."""
         for charger in self.chargers:
             if self.random.random() < 0.7:
-                settings = {"required_sources": ["load_balancer"], "sample_interval_s": 30}
+                settings: dict[str, Any] = {"required_sources": ["load_balancer"], "sample_interval_s": 30}
+                settings["resume_after_power_loss"] = self.random.random() < 0.5
                 self.send(charger, self.command("configure", settings=settings))
 
     def tidy(self) -> None:
@@ -188,11 +190,23 @@ class Technician(Sender):
                 {"sample_interval_s": self.random.choice([10, 60])},
                 {"start_delay_max_s": self.random.choice([0, 0, 10])},
                 {"stop_by_same_card": self.random.random() < 0.7},
+                {"resume_after_power_loss": self.random.random() < 0.7},
+                {"local_pre_authorize": self.random.random() < 0.5},
+                {"local_authorize_offline": self.random.random() < 0.8},
+                {"residual_current_retries": self.random.choice([0, 6, 7])},
+                {"wake_sleepy_cars": self.random.random() < 0.8},
                 {"max_current_a": 5.0},
                 {"no_such_setting": 1},
             ]
         )
         return self.command("configure", settings=settings)
+
+    def _update_local_list(self) -> dict[str, Any]:
+        """Somebody else's list: the access agent must put it right."""
+        base = self.random.choice([None, None, 0, 7, 2_147_483_647])
+        entries = [{"id_token": self._token()}] * self.random.choice([0, 1, 1, 21])
+        version = self.random.choice([0, 7, 8])
+        return self.command("update_local_list", version=version, base_version=base, entries=entries)
 
     def _stale(self, command: dict[str, Any]) -> dict[str, Any]:
         age_ms = self.random.choice([11_000, 60_000, 3_600_000])

@@ -292,8 +292,11 @@ class World(Observer):
 
     def journalled(self, box: ChargerBox, data: bytes) -> None:
         self.trace.note(self.loop.now_ms, box.id, "flash", data)
-        if self.lost_check is not None:
-            self.lost_check.journalled(box, data)
+        self._tell("journalled", box, data)
+
+    def presented(self, box: ChargerBox, uid: str) -> None:
+        self.trace.note(self.loop.now_ms, box.id, f"card {uid}")
+        self._tell("presented", box, uid)
 
     def received(self, box: ChargerBox, address: Address, payload: bytes, retained: bool) -> None:
         self.trace.note(self.loop.now_ms, box.id, f"hears {address.topic.name}{' retained' * retained}", payload[:400])
@@ -351,7 +354,7 @@ class World(Observer):
             call(*arguments)
 
 
-_HOOKS = ("booted", "stopped", "received", "stepped")
+_HOOKS = ("booted", "stopped", "received", "stepped", "presented", "journalled")
 
 
 def _hooks_of_row(checks: list[Check], row: Topic[Any]) -> tuple[list[Callable[..., None]], list[Callable[..., None]]]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from agents.runtime.ocpp.errors import Violation
+from agents.runtime.ocpp.errors import InvalidPayload, Violation
+from agents.runtime.ocpp.frames import write_payload
 from agents.runtime.ocpp.schema import Check, lenient
 from agents.runtime.ocpp.shapes import Nested, Shape
 
@@ -67,3 +68,16 @@ class Dialect:
     def by_request(self) -> Mapping[type[Any], Action]:
         """The actions by the class of their request."""
         return {action.request_type: action for action in self.actions.values()}
+
+    def payload(self, request: Any) -> dict[str, Any]:
+        """Return a request as it stands on the wire, checked. Raises :class:`InvalidPayload`."""
+        action = self.by_request[type(request)]
+        payload = action.request.to_payload(request)
+        problem = action.strict_request.problem(payload)
+        if problem is not None:
+            raise InvalidPayload(action.name, problem[1])
+        return payload
+
+    def encode(self, request: Any) -> str:
+        """Return the payload of a request as JSON, checked. Raises :class:`InvalidPayload`."""
+        return write_payload(self.payload(request))

@@ -174,12 +174,7 @@ class Dispatcher:
 
     def encode(self, request: Any) -> str:
         """Return the payload of a request as JSON, checked. Raises :class:`InvalidPayload`."""
-        action = self._dialect.by_request[type(request)]
-        payload = action.request.to_payload(request)
-        problem = action.strict_request.problem(payload)
-        if problem is not None:
-            raise InvalidPayload(action.name, problem[1])
-        return write_payload(payload)
+        return self._dialect.encode(request)
 
     async def call_encoded(self, action: str, payload: str, *, timeout_s: float | None = None) -> Any:
         """Call the peer with a payload of :meth:`encode` that was kept: the same to the byte. As :meth:`call`."""

@@ -51,6 +51,12 @@ class Check:
     def on_bus(self, user: str, packet: "Packet", address: Address, message: Message | None) -> None:
         """The broker has taken a message that is in the contract; ``message`` is None for an empty payload."""
 
+    def presented(self, box: "ChargerBox", uid: str) -> None:
+        """Somebody holds a card to a charger's reader."""
+
+    def journalled(self, box: "ChargerBox", data: bytes) -> None:
+        """A charger has appended ``data`` to a file, and it is safe there."""
+
     def stepped(self, box: "ChargerBox") -> None:
         """A charger has run."""
 

@@ -11,9 +11,15 @@ from bus_schema.topics import CHARGER_COMMAND, CHARGER_EVENT
 from bus_schema.words import Fault
 from tests.world.charger_box import ChargerBox
 from tests.world.checks.base import Check
+from tests.world.checks.records import events_in
+from tests.world.drivers import KNOWN_CARDS
 
 OPENS_WITHIN_MS = 500
 """Longest time from pulling the plug until the contacts are open: debounce, 100 ms, and the contacts themselves."""
+
+
+READER_MS = 60_000
+"""A card that was held to the reader shortly before the boot may be read after it."""
 
 
 @dataclass
@@ -25,7 +31,11 @@ class _Right:
 
 
 class NeverWithoutRight(Check):
-    """Closed contacts have a car on the cable, and an ``authorize`` of this boot that belongs to its visit."""
+    """Closed contacts have a car on the cable, and a right of this boot that belongs to its visit.
+
+    Rights are an ``authorize``, a known card that was held to the reader, and a session that was open when the power
+    was lost, for a charger that is set to go on with it.
+    """
 
     invariant = 1
     from_chargers = (CHARGER_EVENT,)
@@ -34,8 +44,27 @@ class NeverWithoutRight(Check):
         super().__init__(world)
         self._rights: dict[str, _Right] = defaultdict(_Right)
 
+        self._shown_ms: dict[str, int] = defaultdict(int)
+        self._open: dict[str, str] = {}
+        """Session that a charger has begun, as far as its journal tells, and not ended."""
+
     def booted(self, box: ChargerBox) -> None:
-        self._rights[box.id] = _Right()
+        shown = self._rights[box.id].unused & set(KNOWN_CARDS)
+        self._rights[box.id] = _Right(shown if self.world.loop.now_ms - self._shown_ms[box.id] < READER_MS else set())
+        if box.id in self._open and b'"resume_after_power_loss": true' in (box.storage.read("settings") or b""):
+            self._rights[box.id].unused.add(self._open[box.id])
+
+    def presented(self, box: ChargerBox, uid: str) -> None:
+        if uid in KNOWN_CARDS:
+            self._rights[box.id].unused.add(uid)
+            self._shown_ms[box.id] = self.world.loop.now_ms
+
+    def journalled(self, box: ChargerBox, data: bytes) -> None:
+        for event in events_in(data):
+            if event["type"] == "session_started":
+                self._open[box.id] = event["session_id"]
+            elif event["type"] == "session_ended":
+                self._open.pop(box.id, None)
 
     def received(self, box: ChargerBox, address: Address, payload: bytes, retained: bool) -> None:
         if address.topic is not CHARGER_COMMAND or retained:

@@ -1,0 +1,5 @@
+"""The embedded OCPP central system: stations of any make appear on the bus as chargers (design, "Agents")."""
+
+from agents.csms.agent import Csms
+
+__all__ = ["Csms"]

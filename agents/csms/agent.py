@@ -1,0 +1,437 @@
+"""The central system as an agent: stations on one side, the bus on the other."""
+
+import asyncio
+import json
+from functools import partial
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session as Database
+from websockets.asyncio.server import ServerConnection
+
+from agents.csms import commands_kept
+from agents.csms.api import ApiServer, build_api
+from agents.csms.commanding import Answer, Commanding
+from agents.csms.connector import Connector
+from agents.csms.journal import acknowledge, waiting
+from agents.csms.limiter import Limiter
+from agents.csms.messages import Measured, reply, telemetry
+from agents.csms.models import ConnectorRow, StationRow
+from agents.csms.querying import answer_query
+from agents.csms.server import Gate, StationServer, close_quietly
+from agents.csms.settings import CsmsSettings, Station
+from agents.csms.speaking import Speaker
+from agents.csms.state import ConnectorState
+from agents.csms.stations import MOST_UNKNOWN, Authorizing, KnownStation, Port
+from agents.csms.transitions import begin_boot, cap_reached
+from agents.csms.v16.link import V16Link
+from agents.csms.v16.session import V16Session
+from agents.runtime.agent import Agent, BusUnavailable, CannotStart, Context, Received, every, on
+from agents.runtime.ocpp import Connection, ConnectionLost, Dispatcher, message_ids
+from agents.runtime.ocpp.v16 import V16
+from agents.runtime.ocpp.websocket import WebSocketConnection
+from agents.runtime.store import StoreUnavailable
+from bus_schema.command import Command, CommandBase, Trigger
+from bus_schema.event import EventAck
+from bus_schema.site_messages import Query
+from bus_schema.topics import (
+    AGENT_ANSWER,
+    AGENT_QUERY,
+    CHARGER_COMMAND,
+    CHARGER_EVENT_ACK,
+    CHARGER_TELEMETRY,
+)
+from bus_schema.words import ReplyCode, ReplyStage
+
+CLOSE_S = 2.0
+"""How long an old connection of a station that has come again may take to close. s."""
+
+UNKNOWN_CONNECTORS = 8
+"""Connectors that a station without a table may have."""
+
+
+class Csms(Agent[CsmsSettings]):
+    """An OCPP central system: each connector of a station is a charger on the bus."""
+
+    name = "csms"
+    settings_type = CsmsSettings
+    migrations = "agents.csms.migrations"
+
+    def __init__(self, context: Context[CsmsSettings]) -> None:
+        """Know the stations of the settings."""
+        super().__init__(context)
+        self.stations: dict[str, KnownStation] = {}
+        """By identity."""
+        self._ports: dict[str, Port] = {}
+        """By charger; those on the bus."""
+        self._of_charger: dict[str, KnownStation] = {}
+        self._started_s = self.clock.monotonic_s()
+        self._boot_id = f"{self.random.getrandbits(48):012x}"
+        self._kept: dict[str, ConnectorState] = {}
+        self._authorizing = Authorizing(self.settings, self.clock)
+        self._speaker = Speaker(self.bus, self.clock, self.store)
+        self._message_ids = message_ids(self.random)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: StationServer | None = None
+        self._api: ApiServer | None = None
+
+    # Life
+
+    async def start(self) -> None:
+        """Recall the connectors, answer what a restart has cut, and listen."""
+        rows, abouts, cut, self._speaker.pending = await self.store.run(_recall)
+        self._kept = {
+            charger: begin_boot(ConnectorState.model_validate_json(body), self._boot_id) for charger, body in rows
+        }
+        for name, settings in self.settings.stations.items():
+            await self._add_station(settings.identity or name, name, settings, settings.connectors, abouts)
+        await self._answer_cut(cut)
+        if self.settings.port is None:
+            return
+        self._spawn(self._speaker.run())
+        for port in self._ports.values():
+            self._spawn(self._work(port))
+        passwords = {
+            station.identity or name: _first_line(station.password_file)
+            for name, station in self.settings.stations.items()
+            if station.password_file is not None
+        }
+        self._server = StationServer(self.settings, Gate(self.settings, passwords), V16.subprotocol, self._on_socket)
+        await self._server.start(self.settings.port)
+        self.log.info("stations_may_connect", host=self.settings.host, port=self._server.port)
+        if self.settings.api_port is not None:
+            token = None if self.settings.api_token_file is None else _first_line(self.settings.api_token_file)
+            api = build_api(self.stations, self.store, self.clock, token)
+            self._api = ApiServer(api, self.settings.api_host, self.settings.api_port)
+            await self._api.start()
+
+    async def stop(self) -> None:
+        """Close all connections and say that the chargers are gone."""
+        if self._api is not None:
+            await self._api.stop()
+        if self._server is not None:
+            await self._server.stop()
+        for port in self._ports.values():
+            await port.connector.settled()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.settings.port is not None:
+            for port in self._ports.values():
+                port.connector.online = False
+                self._speaker.introduce(port.connector)
+            await self._speaker.flush()
+
+    def problems(self) -> list[str]:
+        """Say which parts do not run."""
+        found = []
+        if self._server is not None and not self._server.running:
+            found.append("The port for stations is not open.")
+        if self._api is not None and not self._api.running:
+            found.append("The REST API is not being served.")
+        return found
+
+    # Stations
+
+    async def _on_socket(self, identity: str, socket: ServerConnection) -> None:
+        await self.serve(identity, WebSocketConnection(socket))
+
+    async def serve(self, identity: str, connection: Connection) -> None:
+        """Serve one connection of a station until it is lost."""
+        station = await self._station(identity)
+        if station is None:
+            await connection.close(1008, "too many unknown stations")
+            return
+        session = V16Session(
+            station,
+            self.settings,
+            self.store,
+            self.clock,
+            self._authorizing,
+            self.log,
+            booted=lambda: self._spawn(self._greet(station, link)),
+            measured=self._on_measured,
+            transferred=self._on_transferred,
+        )
+        dispatcher = Dispatcher(
+            connection,
+            V16,
+            session.handlers(),
+            clock=self.clock,
+            message_ids=self._message_ids,
+            log=self.log.bind(station=identity),
+            call_timeout_s=self.settings.call_timeout_s,
+        )
+        link = V16Link(dispatcher, station.settings, self.clock)
+        old, station.link = station.link, link
+        if old is not None:
+            self._spawn(close_quietly(old.close("another connection of this station"), CLOSE_S))
+        self._set_online(station, True)
+        if station.about:
+            # It knows us: it will not boot again, and may have lost nothing but the line.
+            self._spawn(self._greet(station, link))
+        try:
+            await dispatcher.run()
+        except ConnectionLost as lost:
+            self.log.info("station_lost", station=identity, reason=str(lost))
+        finally:
+            if station.link is link:
+                station.link = None
+                self._set_online(station, False)
+
+    async def _station(self, identity: str) -> KnownStation | None:
+        station = self.stations.get(identity)
+        if station is None and len(self.stations) < MOST_UNKNOWN:
+            settings = Station(on_bus=False)
+            station = await self._add_station(identity, identity, settings, UNKNOWN_CONNECTORS, {})
+        return station
+
+    async def _add_station(
+        self, identity: str, name: str, settings: Station, connectors: int, abouts: dict[str, dict[str, Any]]
+    ) -> KnownStation:
+        station = KnownStation(identity, settings)
+        about = abouts.get(identity)
+        if about is not None:
+            station.about = f"{about.get('vendor', '')} {about.get('model', '')}"
+            station.firmware = about.get("firmware") or ""
+        self.stations[identity] = station
+        for number in range(1, connectors + 1):
+            charger = f"{name}-{number}"
+            state = self._kept.get(charger) or ConnectorState(
+                boot_id=self._boot_id,
+                max_current_a=settings.rated_current_a,
+                fallback_current_a=settings.fallback_current_a,
+                required_sources=settings.required_sources,
+            )
+            connector = Connector(
+                charger, number, settings, state, self.store, self.clock, self._started_s, self._speaker.changed
+            )
+            limiter = Limiter(connector, self.clock)
+            commanding = Commanding(connector, limiter, partial(_link_of, station), self.clock)
+            station.ports[number] = port = Port(connector, limiter, commanding)
+            if settings.on_bus:
+                self._ports[charger] = port
+                self._of_charger[charger] = station
+                self._speaker.add(connector, station)
+        return station
+
+    def _set_online(self, station: KnownStation, online: bool) -> None:
+        for connector in station.connectors:
+            connector.online = online
+            if station.settings.on_bus:
+                self._speaker.introduce(connector)
+
+    async def _greet(self, station: KnownStation, link: V16Link) -> None:
+        """Bring a station that has booted, or come again, to what it should be, and ask what it is."""
+        if not station.settings.on_bus:
+            return
+        for port in station.ports.values():
+            await self._enforce(port, link)
+        wanted = {"MeterValueSampleInterval": str(self.settings.sample_interval_s), **station.settings.configuration}
+        for key, value in wanted.items():
+            outcome = await link.set_key(key, value)
+            if not outcome.accepted:
+                self.log.warning("key_refused", station=station.identity, key=key, answer=outcome.words)
+        for number in station.ports:
+            await link.trigger(number, "state")
+
+    # Bus
+
+    @on(CHARGER_EVENT_ACK)
+    async def acknowledged(self, received: Received[EventAck]) -> None:
+        """Forget what the ledger has committed."""
+        charger, ack = received.charger, received.message
+        if charger in self._ports:
+            await self.store.run(lambda db: acknowledge(db, charger, ack.boot_id, ack.seq))
+            self._speaker.acknowledged(charger, ack.boot_id, ack.seq)
+
+    @on(CHARGER_COMMAND)
+    async def commanded(self, received: Received[Command]) -> None:
+        """Take a command: note it, then let the connector's worker execute it."""
+        charger, command = received.charger, received.message
+        port = self._ports.get(charger)
+        if port is None or received.retained or self.settings.port is None:
+            return
+        known = await self.store.run(
+            lambda db: commands_kept.note(db, charger, command.id, command.op, command.deadline_ts)
+        )
+        if known is not None:
+            if known.answer is not None:
+                self._reply(port, (command.id, known.op), known.answer)
+            return
+        answer = self._untimely(port, command) or await self._authorizing.answered(port, command)
+        if answer is None:
+            port.commands.put_nowait(command)
+        else:
+            await self._answer(port, command, answer)
+
+    @on(AGENT_QUERY)
+    async def asked(self, received: Received[Query]) -> None:
+        """Answer a technician who asks a station something that the bus has no command for."""
+        question = received.message
+        self._spawn(self._answer_question(question))
+
+    async def _answer_question(self, question: Query) -> None:
+        answer = await answer_query(question, self.stations, self.clock.now_ms)
+        try:
+            await self.bus.publish(AGENT_ANSWER, answer, agent=self.name, asker=question.source)
+        except BusUnavailable:
+            self.log.warning("answer_lost", asker=question.source)
+
+    @every(1)
+    async def tick(self) -> None:
+        """Renew what has run out, end what has reached its cap, send what is due."""
+        if self.settings.port is None:
+            return
+        self._speaker.pending = await self.store.run(waiting)
+        self._speaker.tick()
+        now_ms = self.clock.now_ms()
+        for station in self.stations.values():
+            link = station.link
+            for port in station.ports.values() if link is not None else ():
+                if station.settings.on_bus and port.limiter.due(link):  # type: ignore[arg-type]
+                    self._spawn(self._enforce(port, link))  # type: ignore[arg-type]
+                await self._end_at_cap(port, link, now_ms)  # type: ignore[arg-type]
+
+    @every(3600)
+    async def tidy(self) -> None:
+        """Forget old commands."""
+        now_ms = self.clock.now_ms()
+        await self.store.run(lambda db: commands_kept.tidy(db, now_ms))
+
+    # Connectors
+
+    async def _enforce(self, port: Port, link: V16Link) -> None:
+        for command in await port.limiter.apply(link):
+            await self._keep_and_reply(port, command, Answer(ReplyStage.DONE))
+
+    async def _end_at_cap(self, port: Port, link: V16Link, now_ms: int) -> None:
+        session = port.connector.state.session
+        if session is None or session.ending is not None:
+            return
+        reached = cap_reached(session, now_ms)
+        if reached is not None:
+            self._spawn(_ignoring_answer(port, link, reached))
+
+    async def _work(self, port: Port) -> None:
+        """Execute one connector's commands, one after the other."""
+        while True:
+            command = await port.commands.get()
+            while True:
+                try:
+                    answer = self._expired(command) or await port.commanding.execute(command)
+                    if isinstance(command, Trigger):
+                        self._trigger(port, command)
+                    await self._answer(port, command, answer)
+                except StoreUnavailable as error:
+                    self.log.warning("command_waits", charger=port.connector.charger, reason=str(error))
+                    await self.clock.sleep(1.0)
+                    continue
+                break
+
+    def _trigger(self, port: Port, command: Trigger) -> None:
+        if command.message == "events":
+            self._speaker.again(port.connector.charger)
+        elif command.message == "meta":
+            self._speaker.introduce(port.connector)
+        else:
+            self._speaker.changed(port.connector)
+
+    def _untimely(self, port: Port, command: CommandBase) -> Answer | None:
+        at = port.connector.now()
+        late = self._expired(command)
+        if late is None and command.ts < at.now_ms - at.uptime_ms:
+            reason = "issued before this program started; send it again"
+            return Answer(ReplyStage.REJECTED, ReplyCode.ISSUED_BEFORE_BOOT, reason)
+        return late
+
+    def _expired(self, command: CommandBase) -> Answer | None:
+        late_ms = self.clock.now_ms() - command.deadline_ts
+        if late_ms <= 0:
+            return None
+        return Answer(ReplyStage.EXPIRED, ReplyCode.DEADLINE_PASSED, f"{late_ms} ms after its deadline")
+
+    async def _answer(self, port: Port, command: Any, answer: Answer) -> None:
+        await self._keep_and_reply(port, (command.id, command.op), answer)
+
+    async def _keep_and_reply(self, port: Port, command: tuple[str, str], answer: Answer) -> None:
+        charger = port.connector.charger
+        await self.store.run(lambda db: commands_kept.keep_answer(db, charger, command[0], answer))
+        self._reply(port, command, answer)
+
+    def _reply(self, port: Port, command: tuple[str, str], answer: Answer) -> None:
+        connector = port.connector
+        message = reply(connector.state, connector.now(), command, answer.stage, answer.code, answer.reason)
+        self._speaker.reply(connector.charger, message)
+
+    async def _answer_cut(self, cut: list[tuple[str, str, str]]) -> None:
+        """Answer commands that a restart has cut. A limit may be in force: whoever counts currents goes on counting."""
+        for charger, command_id, op in cut:
+            port = self._ports.get(charger)
+            if port is None:
+                continue
+            if op == "set_limit":
+                answer = Answer(ReplyStage.ACCEPTED, ReplyCode.OK, "cut by a restart: it may be in force")
+            else:
+                reason = "cut by a restart: nobody knows whether it was done"
+                answer = Answer(ReplyStage.FAILED, ReplyCode.HARDWARE, reason)
+            await self._keep_and_reply(port, (command_id, op), answer)
+
+    def _on_measured(self, port: Port, readings: Measured) -> None:
+        connector = port.connector
+        if connector.charger in self._ports:
+            message = telemetry(connector.state, connector.station, readings, connector.now())
+            self._spawn(self._publish_telemetry(connector.charger, message))
+
+    async def _publish_telemetry(self, charger: str, message: Any) -> None:
+        try:
+            await self.bus.publish(CHARGER_TELEMETRY, message, charger=charger)
+        except BusUnavailable:
+            return  # The next readings come soon.
+
+    def _on_transferred(self, port: Port, what: str, well: bool, word: str) -> None:
+        command = port.commanding.transfers.pop(what, None)
+        if command is not None:
+            answer = (
+                Answer(ReplyStage.DONE, ReplyCode.OK, word)
+                if well
+                else Answer(ReplyStage.FAILED, ReplyCode.TRANSFER, f"the station says {word}")
+            )
+            self._spawn(self._keep_and_reply(port, command, answer))
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            error = task.exception()
+            self.log.error("task_failed", error=type(error).__name__, reason=str(error)[:400])
+
+
+def _recall(
+    db: Database,
+) -> tuple[list[tuple[str, str]], dict[str, dict[str, Any]], list[tuple[str, str, str]], dict[str, int]]:
+    rows = [(row.charger, row.body) for row in db.scalars(select(ConnectorRow))]
+    abouts = {row.identity: json.loads(row.about) for row in db.scalars(select(StationRow))}
+    return rows, abouts, commands_kept.interrupted(db), waiting(db)
+
+
+def _link_of(station: KnownStation) -> Any:
+    return station.link
+
+
+async def _ignoring_answer(port: Port, link: V16Link, why: tuple[Any, str]) -> None:
+    await port.commanding.stop(link, *why)
+
+
+def _first_line(path: Any) -> str:
+    try:
+        lines: list[str] = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise CannotStart(f"[csms] {path} cannot be read: {error.strerror}") from None
+    if not lines or not lines[0].strip():
+        raise CannotStart(f"[csms] {path} is empty: its first line is the password")
+    return lines[0].strip()

@@ -1,0 +1,12 @@
+"""The load balancer: shares a site's current, never beyond a limit, nearly as well as possible, and says why.
+
+``site`` and ``settings`` what a site is made of · ``orders`` and ``safety`` what may be granted (invariant 2) ·
+``claim`` one balancer at a time · ``metering`` and ``limits`` what the grid leaves · ``views`` the chargers ·
+``allocation`` who gets how much · ``deciding`` one step · ``history`` and ``alarms`` why, and what is wrong ·
+``agent`` the bus · ``shadow`` the same without orders
+"""
+
+from agents.load_balancer.agent import LoadBalancer
+from agents.load_balancer.shadow import ShadowBalancer
+
+__all__ = ["LoadBalancer", "ShadowBalancer"]

@@ -1,0 +1,63 @@
+"""How long cars stay: what was told is not what happens, and some drivers tell nothing."""
+
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+
+from agents.load_balancer.allocation.network import Floats
+
+UNKNOWN_STAYS_S = tuple(3600.0 * hours for hours in (1, 2, 3, 4, 5, 6, 7, 8, 8.5, 9, 9.5, 10, 12))
+"""Stays assumed before there is history. Each past session counts as one more."""
+USUAL_STAY_S = statistics.median(UNKNOWN_STAYS_S)
+OVERDUE_MEAN_S = 1800.0
+"""Who should have left by now leaves within this time on average."""
+CERTAIN = 0.02
+"""An error of a stay below this is none: the car leaves when it said."""
+CROWDING = 0.2
+"""What share of the current at the end of a stay is taken to be lost to cars that are yet to come. It puts who leaves
+earlier before who leaves later, where the program alone would see no difference."""
+LATE_SHARE = 0.03
+"""Share of cars that stay longer than any error allows for."""
+
+
+def presence(
+    elapsed_s: Floats, departure_s: Floats, error: Floats, crowding: Floats, stays_s: Sequence[float], times_s: Floats
+) -> Floats:
+    """Return for each car (row) and time from now the probability that it is still there, given that it is now.
+
+    ``departure_s`` counts from now and is NaN for who told none; ``error`` is the share of the stay by which it may be
+    wrong; ``stays_s`` are past stays of others; ``crowding`` lowers what is far away, see ``CROWDING``.
+    """
+    elapsed, left, error = elapsed_s[:, None], departure_s[:, None], error[:, None]
+    unknown, overdue, certain = np.isnan(left), left <= 0, error < CERTAIN
+    left = np.where(unknown | overdue, 1.0, np.maximum(left, 1.0))
+    told = np.where(certain, times_s < left, _told(elapsed, elapsed + left, np.maximum(error, CERTAIN), times_s))
+    told = told * (1.0 - crowding[:, None] * np.minimum(1.0, times_s / left))
+    found = np.where(overdue, np.exp(-times_s / OVERDUE_MEAN_S), told)
+    if unknown.any():
+        found = np.where(unknown, _from_history(elapsed, (*UNKNOWN_STAYS_S, *stays_s), times_s), found)
+    return found
+
+
+def _told(elapsed_s: Floats, stay_s: Floats, error: Floats, times_s: Floats) -> Floats:
+    now = _survives(elapsed_s, stay_s, error)
+    return _survives(elapsed_s + times_s, stay_s, error) / np.maximum(now, 1e-9)
+
+
+def _survives(total_s: Floats, stay_s: Floats, error: Floats) -> Floats:
+    # Told is the true stay times 1 + u, u evenly within ±error; so the true stay is told / (1 + u).
+    even = np.clip((stay_s / np.maximum(total_s, 1.0) - (1 - error)) / (2 * error), 0.0, 1.0)
+    late = np.exp(-np.maximum(0.0, total_s - stay_s) / (stay_s * 0.5))
+    surviving: Floats = (1 - LATE_SHARE) * even + LATE_SHARE * late
+    return surviving
+
+
+def _from_history(elapsed_s: Floats, stays_s: Sequence[float], times_s: Floats) -> Floats:
+    stays = np.sort(np.asarray(stays_s, dtype=float))
+    as_long = stays.size - np.searchsorted(stays, elapsed_s, side="right")
+    longer = stays.size - np.searchsorted(stays, elapsed_s + times_s, side="right")
+    # One more car that leaves any moment, or much later: the sample is never all there is to know.
+    tail = np.exp(-times_s / np.maximum(OVERDUE_MEAN_S * 2, 0.25 * elapsed_s))
+    share = 1 / (1 + as_long)
+    return (1 - share) * longer / np.maximum(as_long, 1) + share * tail

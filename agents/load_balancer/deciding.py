@@ -1,0 +1,270 @@
+"""One step of the balancer: from what is known to what may be ordered, with a reason for each charger.
+
+Views, meters and the safety layer meet the planner here. No I/O and no clock.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from agents.load_balancer.allocation.model import (
+    BadInput,
+    Constraint,
+    Demand,
+    Outlook,
+    Plan,
+    Reason,
+    Series,
+    Settings,
+    State,
+)
+from agents.load_balancer.allocation.planning import plan
+from agents.load_balancer.limits import RowLimit, limits_of
+from agents.load_balancer.metering import Drawn, GridMeter
+from agents.load_balancer.safety import Approved, Safety
+from agents.load_balancer.site import PHASES, Kind, Site, build_unchecked
+from agents.load_balancer.views import ChargerView
+
+HORIZON_S = 16 * 3600.0
+"""How far contract limits are told to the planner."""
+
+Planner = Callable[..., Plan]
+"""The planner's signature: :func:`agents.load_balancer.allocation.planning.plan`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What a charger gets, and why not more."""
+
+    current_a: float
+    constraint: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step has found."""
+
+    approved: list[Approved]
+    why: dict[str, Why]
+
+
+@dataclass
+class Decider:
+    """The balancer without its agent."""
+
+    site: Site
+    safety: Safety
+    settings: Settings
+    order_life_s: float
+    """How long an order may count at most: limits are kept for so long ahead."""
+    planner: Planner = plan
+    views: dict[str, ChargerView] = field(default_factory=dict)
+    meters: dict[str, GridMeter] = field(default_factory=dict)
+    limits: list[RowLimit] = field(default_factory=list)
+    state: State | None = None
+    note: str = ""
+    """Why the solver was not used for the last plan; empty when it was."""
+    _numbers: dict[str, int] = field(default_factory=dict)
+    """Row by its words, which are the names of the planner's constraints."""
+    _plan: Plan | None = None
+    _planned_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Make a view for each charger and a judge for each meter."""
+        self.views = {name: ChargerView(charger) for name, charger in self.site.chargers.items()}
+        self._numbers = {row.words: number for number, row in enumerate(self.site.rows)}
+        for name, circuit in self.site.meters.items():
+            if circuit.meter is not None:
+                self.meters[name] = GridMeter(circuit.meter, circuit.limit.limit_a)
+
+    def rewire(self, charger: str, phases: tuple[str, ...]) -> None:
+        """Count a charger on these phases too: it says that it is wired otherwise than it is configured."""
+        configured = self.site.chargers[charger]
+        union = tuple(phase for phase in PHASES if phase in phases or phase in configured.phases)
+        if union == tuple(sorted(configured.phases)):
+            return
+        chargers = {**self.site.chargers, charger: replace(configured, phases=union)}
+        self.site = build_unchecked(self.site.circuits.values(), chargers.values(), self.site.timezone)
+        self.safety.site = self.site
+        self.limits = []
+
+    # --- meters ---
+
+    def take_reading(self, meter: str, currents: tuple[float | None, ...], ts: int | None, now_s: float) -> bool:
+        """Take a meter's reading; return whether it must be acted on at once."""
+        circuit = self.site.meters[meter]
+        drawn = {phase: self.drawn_on(circuit.name, phase, now_s) for phase in PHASES}
+        return self.meters[meter].take(currents, ts, drawn, now_s)
+
+    def drawn_on(self, circuit: str, phase: str, now_s: float) -> Drawn:
+        """Return what the chargers of a circuit draw on a phase."""
+        least = most = newest = 0.0
+        for name in self.site.below[circuit]:
+            view = self.views[name]
+            drawn = view.drawn_on(phase, self.safety.worst_a(name, now_s), now_s)
+            least, most, newest = least + drawn.least_a, most + drawn.most_a, newest + drawn.newest_a
+        return Drawn(least, most, newest)
+
+    # --- the step ---
+
+    def refresh(self, now_s: float, utc_ms: int) -> bool:
+        """Find the limits as they are now; return whether any row may carry more already than it should."""
+        self.safety.advance(now_s)
+        self.limits = limits_of(self.site, self.meters, utc_ms, now_s, self.order_life_s)
+        used = self.safety.used(now_s)
+        return any(value > limit.limit + 0.05 for value, limit in zip(used, self.limits, strict=True))
+
+    def step(self, now_s: float, utc_ms: int, period_s: float, *, replan: bool) -> Step:
+        """Return what may be ordered now. Call :meth:`refresh` first."""
+        demands = self._demands(now_s, utc_ms)
+        if replan or self._plan is None or {each.charger for each in demands} != set(self._plan.grants):
+            self._make_plan(demands, now_s, utc_ms, period_s)
+        plan = self._plan
+        wanted: dict[str, float] = {}
+        for demand in sorted(demands, key=lambda each: (-each.priority, each.charger)):
+            wanted[demand.charger] = plan.current_a(demand.charger) if plan is not None else 0.0
+        for name, view in self.views.items():
+            if name not in wanted and not view.is_silent(now_s):
+                wanted[name] = self.safety.exposures[name].fallback_a
+        approved = self.safety.approve(wanted, [limit.limit for limit in self.limits], now_s)
+        return Step(approved, self._reasons(wanted, approved, now_s))
+
+    def _demands(self, now_s: float, utc_ms: int) -> list[Demand]:
+        found = []
+        for name, view in self.views.items():
+            if view.is_silent(now_s):
+                continue
+            demand = view.demand(self.safety.exposures[name].fallback_a, now_s, utc_ms)
+            if demand is not None:
+                found.append(demand)
+        return found
+
+    def _make_plan(self, demands: list[Demand], now_s: float, utc_ms: int, period_s: float) -> None:
+        self._planned_s = now_s
+        made = self._plan_with(demands, self._constraints(demands, {}, now_s, utc_ms), now_s, period_s)
+        if made is not None:
+            # A charger that is paused counts with its fallback all the same: then there is less for the others.
+            paused = {
+                each.charger: floor_a
+                for each in demands
+                if (floor_a := self.safety.exposures[each.charger].floor_a()) > made.current_a(each.charger)
+            }
+            if any(paused.values()):
+                limits = self._constraints(demands, paused, now_s, utc_ms)
+                made = self._plan_with(demands, limits, now_s, period_s) or made
+        if made is not None:
+            self._plan, self.state, self.note = made, made.state, made.note
+
+    def _plan_with(
+        self, demands: list[Demand], constraints: list[Constraint], now_s: float, period_s: float
+    ) -> Plan | None:
+        try:
+            return self.planner(
+                demands,
+                constraints,
+                self.state,
+                now_s=now_s,
+                period_s=period_s,
+                outlook=self._outlook(now_s),
+                settings=self.settings,
+            )
+        except BadInput as problem:
+            # A plan is quality; without one everybody keeps what they have as far as the safety layer lets them.
+            self.note = str(problem)
+            return None
+
+    def _constraints(
+        self, demands: list[Demand], paused: Mapping[str, float], now_s: float, utc_ms: int
+    ) -> list[Constraint]:
+        """Return what the rows leave for those who want something."""
+        handed_in = {each.charger for each in demands}
+        taken = [0.0] * len(self.site.rows)
+        for name, exposure in self.safety.exposures.items():
+            if name in handed_in and name not in paused:
+                continue
+            counts_a = paused[name] if name in paused else self._keeps_a(name, exposure.worst_a(now_s), now_s)
+            for number, weight in self.site.rows_of[name]:
+                taken[number] += weight * counts_a
+        found = []
+        for number, (row, limit) in enumerate(zip(self.site.rows, self.limits, strict=True)):
+            members = {name: complex(weight) for name, weight in row.members if name in handed_in}
+            if not members:
+                continue
+            schedule = self.site.circuits[row.circuit].limit
+            later: tuple[tuple[float, float], ...] = ()
+            if row.kind is Kind.PHASE and schedule.windows:
+                now_a = schedule.at(utc_ms)
+                later = tuple(
+                    (at_s, max(0.0, limit.limit + value - now_a - taken[number]))
+                    for at_s, value in schedule.changes(utc_ms, HORIZON_S)
+                )
+            unit = "VA" if row.kind is Kind.POWER else "A"
+            left = Series(max(0.0, limit.limit - taken[number]), later)
+            found.append(Constraint(row.words, members, left, unit))
+        return found
+
+    def _keeps_a(self, name: str, worst_a: float, now_s: float) -> float:
+        """Return what a charger without a demand will count with: what it falls to, or, silent, what it may have."""
+        return worst_a if self.views[name].is_silent(now_s) else self.safety.exposures[name].floor_a()
+
+    def _outlook(self, now_s: float) -> Outlook:
+        surplus_w, known = 0.0, False
+        for name, circuit in self.site.meters.items():
+            if circuit.meter is None or not circuit.meter.solar or self.meters[name].trouble(now_s) is not None:
+                continue
+            known = True
+            for phase in PHASES:
+                value = self.meters[name].newest_a(phase)
+                surplus_w -= 230.0 * (value or 0.0)
+            for each in self.site.below[circuit.name]:
+                if self.site.chargers[each].mode.startswith("solar"):
+                    drawn_a = self.views[each].drawn_a(now_s) or 0.0
+                    surplus_w += drawn_a * len(self.site.chargers[each].phases) * self.site.chargers[each].voltage_v
+        return Outlook(solar_surplus_w=Series(max(0.0, surplus_w))) if known else Outlook()
+
+    # --- reasons ---
+
+    def _reasons(self, wanted: Mapping[str, float], approved: list[Approved], now_s: float) -> dict[str, Why]:
+        orders = {each.charger: each for each in approved}
+        return {
+            name: self._why(name, view, wanted.get(name), orders.get(name), now_s) for name, view in self.views.items()
+        }
+
+    def _why(self, name: str, view: ChargerView, wanted_a: float | None, order: Approved | None, now_s: float) -> Why:
+        exposure = self.safety.exposures[name]
+        newest = exposure.newest()
+        current_a = order.current_a if order is not None else newest.current_a if newest is not None else 0.0
+        if wanted_a is None:
+            worst_a = exposure.worst_a(now_s)
+            reason = "is offline" if not view.online else "is silent"
+            text = f"{worst_a:g} A: {name} {reason}; it counts with {worst_a:g} A, all that it may draw"
+            return Why(worst_a, "silent", text)
+        row = None if order is None else order.clipped_by
+        if row is not None and current_a < wanted_a - 0.05:
+            words = self.site.rows[row].words
+            text = f"{current_a:g} A, soon {wanted_a:g} A: {words} is not free until others have confirmed less"
+            return Why(current_a, self.site.rows[row].key, text)
+        grant = None if self._plan is None or not view.wants_energy() else self._plan.grants.get(name)
+        if grant is None:
+            if view.wants_energy():
+                return Why(current_a, "none", f"{current_a:g} A: there is no plan yet")
+            return Why(current_a, "none", f"{current_a:g} A: nobody charges here")
+        if current_a < wanted_a - 0.05:
+            full = self._fullest(name, now_s)
+            return Why(current_a, self.site.rows[full].key, f"{current_a:g} A: {self._full_words(full)}")
+        key = grant.reason.value
+        text = grant.explanation
+        if grant.reason in (Reason.CONSTRAINT, Reason.WAITS_TURN) and grant.constraint is not None:
+            number = self._numbers.get(grant.constraint)
+            if number is not None:
+                key = self.site.rows[number].key
+                if self.site.circuits[self.site.rows[number].circuit].meter is not None:
+                    text = f"{text}; {self.limits[number].words}"
+        return Why(current_a, key, text)
+
+    def _fullest(self, name: str, now_s: float) -> int:
+        used = self.safety.used(now_s)
+        return min(self.site.rows_of[name], key=lambda each: (self.limits[each[0]].limit - used[each[0]]) / each[1])[0]
+
+    def _full_words(self, number: int) -> str:
+        return f"{self.site.rows[number].words} is full ({self.limits[number].words})"

@@ -1,0 +1,53 @@
+"""What each row of the site may carry now, and why: contract, meters, and what to do without them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agents.load_balancer.metering import GridMeter
+from agents.load_balancer.site import Kind, Site, fixed_limit
+
+
+@dataclass(frozen=True, slots=True)
+class RowLimit:
+    """The limit of one row."""
+
+    limit: float
+    """What its chargers may draw at worst, in the row's unit."""
+    contract: float
+    """The same without any meter."""
+    words: str
+    """What sets it: "fuse 63 A, other loads 21 A by grid meter main"."""
+    other_a: float | None = None
+
+
+def limits_of(site: Site, meters: Mapping[str, GridMeter], utc_ms: int, now_s: float, ahead_s: float) -> list[RowLimit]:
+    """Return the limit of every row. A grant lives ``ahead_s`` at most: it must keep every limit until then."""
+    found: list[RowLimit] = []
+    phase_limits = {name: circuit.limit.lowest_until(utc_ms, ahead_s) for name, circuit in site.circuits.items()}
+    troubles = {name: meter.trouble(now_s) for name, meter in meters.items()}
+    for row, fallback_sum in zip(site.rows, site.fallback_sums, strict=True):
+        circuit = site.circuits[row.circuit]
+        phase_a = phase_limits[row.circuit]
+        fixed = fixed_limit(circuit, row, phase_a)
+        if row.kind is not Kind.PHASE:
+            unit = "VA" if row.kind is Kind.POWER else "A"
+            found.append(RowLimit(fixed, fixed, f"{row.words} allows {fixed:g} {unit}"))
+            continue
+        what = "fuse" if phase_a >= circuit.limit.limit_a else "contract"
+        words = f"{what} {phase_a:g} A"
+        if circuit.other_load_a:
+            words += f", {circuit.other_load_a:g} A reserved for other loads"
+        if circuit.meter is None:
+            found.append(RowLimit(fixed, fixed, words))
+            continue
+        meter, trouble = meters[circuit.meter.name], troubles[circuit.meter.name]
+        if trouble is not None:
+            blind = fallback_sum if circuit.blind_limit_a is None else circuit.blind_limit_a
+            found.append(RowLimit(min(fixed, blind), fixed, f"{min(fixed, blind):g} A because {trouble}"))
+            continue
+        other_a = meter.other_a(row.phase or "", now_s)
+        # What the sun gives may be gone in a second: it is never counted as room beyond the fuse.
+        limit = fixed - max(0.0, other_a)
+        words += f", other loads {other_a:.1f} A by grid meter {circuit.meter.name}"
+        found.append(RowLimit(max(0.0, limit), fixed, words, other_a))
+    return found

@@ -1,0 +1,181 @@
+"""A grid meter: what it says of other loads, and whether it can be believed.
+
+Nobody assumes that current is free because a meter is silent, frozen, wired the wrong way round or out of its mind:
+:meth:`GridMeter.trouble` says so in words, and the circuit is then limited to a stated share.
+
+Pure: no clock, no I/O. Times are steady seconds.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agents.load_balancer.site import PHASES, Measures, Meter
+
+FROZEN_S = 300.0
+"""A meter that repeats itself to the last digit for so long is frozen: real loads flicker."""
+
+STALE_S = 10.0
+"""The same time stamp for so long means that somebody repeats an old reading."""
+
+NOISE_A = 2.0
+NOISE_SHARE = 0.1
+"""A meter and the chargers' own may differ by so much."""
+
+BELIEF_S = 10.0
+"""A reading that cannot be true is forgiven for so long: chargers and meter are not read at the same moment."""
+
+MOST_TIMES_LIMIT = 3.0
+"""Currents beyond so many times the circuit's limit are no measurement: a fuse would be gone."""
+
+STEP_A = 5.0
+STEP_S = 8.0
+FLIPS = 3
+"""The chargers' draw changes by at least so much within so long, and so often the meter moves the other way: its sign
+is wrong."""
+
+CALM_S = 30.0
+"""Other loads count with their highest value of so long: cut at once, raise slowly."""
+
+
+@dataclass(slots=True)
+class _Phase:
+    other_a: float = 0.0
+    """Other loads, as the last reading has them."""
+    highest: deque[tuple[float, float]] = field(default_factory=deque)
+    """(time, value) of the last half minute, values descending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What the chargers of the circuit draw on one phase: at least, at most, and by the newest reading. A."""
+
+    least_a: float = 0.0
+    most_a: float = 0.0
+    newest_a: float = 0.0
+
+
+class GridMeter:
+    """One meter and what it has said."""
+
+    def __init__(self, meter: Meter, limit_a: float) -> None:
+        """Begin with nothing known. ``limit_a`` is the circuit's fuse."""
+        self.meter = meter
+        self.readings = 0
+        self.export_a: dict[str, float] = {}
+        self._most_a = MOST_TIMES_LIMIT * limit_a
+        self._limit_a = limit_a
+        self._last: tuple[float, ...] | None = None
+        self._heard_s: float | None = None
+        self._changed_s = 0.0
+        self._ts: int | None = None
+        self._ts_s = 0.0
+        self._mad_s: float | None = None
+        self._low_s: float | None = None
+        self._low_words = ""
+        self._flips = 0
+        self._steps: deque[tuple[float, float, float]] = deque(maxlen=64)
+        self._phases = {phase: _Phase() for phase in PHASES}
+
+    def take(self, currents: Sequence[float | None], ts: int | None, drawn: Mapping[str, Drawn], now_s: float) -> bool:
+        """Take a reading of L1, L2, L3; return whether the circuit carries more than it may now."""
+        self.readings += 1
+        if any(value is None for value in currents) or len(currents) != len(PHASES):
+            return False  # Unknown is not zero: it is as if the meter were silent.
+        values = tuple(float(value) for value in currents if value is not None)
+        if ts is not None and ts != self._ts:
+            self._ts, self._ts_s = ts, now_s
+        if any(abs(value) > self._most_a for value in values):
+            self._mad_s = now_s
+            return False
+        self._heard_s = now_s
+        if values != self._last:
+            self._last, self._changed_s = values, now_s
+        overload = False
+        for phase, value in zip(PHASES, values, strict=True):
+            overload = self._estimate(phase, value, drawn.get(phase, Drawn()), now_s) or overload
+        self._judge(values, drawn, now_s)
+        return overload
+
+    def _estimate(self, phase: str, value: float, drawn: Drawn, now_s: float) -> bool:
+        state = self._phases[phase]
+        whole = self.meter.measures is Measures.CIRCUIT
+        self.export_a[phase] = max(0.0, -value)
+        if not whole:
+            state.other_a, over = value, False
+        elif value > self._limit_a:
+            # Really too much: what the chargers are not known to draw is somebody else's.
+            state.other_a, over = value - drawn.newest_a, True
+        else:
+            # Chargers and meter are read at different moments: believe only what any pair of moments would show.
+            state.other_a = min(max(state.other_a, value - drawn.most_a), value - drawn.least_a)
+            over = False
+        window = state.highest
+        while window and window[-1][1] <= state.other_a:
+            window.pop()
+        window.append((now_s, state.other_a))
+        return over
+
+    def _judge(self, values: Sequence[float], drawn: Mapping[str, Drawn], now_s: float) -> None:
+        low = ""
+        if self.meter.measures is Measures.CIRCUIT and not self.meter.solar:
+            for phase, value in zip(PHASES, values, strict=True):
+                least_a = drawn.get(phase, Drawn()).least_a
+                if value < least_a - NOISE_A - NOISE_SHARE * least_a:
+                    low = f"it reads {value:.1f} A on {phase} while the chargers alone draw {least_a:.1f} A"
+                    break
+        elif not self.meter.solar and min(values) < -NOISE_A:
+            low = f"it reads {min(values):.1f} A although nothing here feeds in"
+        if not low:
+            self._low_s, self._low_words = None, ""
+        else:
+            self._low_s, self._low_words = self._low_s if self._low_s is not None else now_s, low
+        if self.meter.measures is Measures.CIRCUIT:
+            self._compare_steps(sum(values), sum(each.newest_a for each in drawn.values()), now_s)
+
+    def _compare_steps(self, total_a: float, drawn_a: float, now_s: float) -> None:
+        steps = self._steps
+        while steps and now_s - steps[0][0] > STEP_S:
+            steps.popleft()
+        if steps:
+            _, total_before, drawn_before = steps[0]
+            change_a, moved_a = drawn_a - drawn_before, total_a - total_before
+            if abs(change_a) >= STEP_A:
+                if abs(moved_a + change_a) < 0.3 * abs(change_a):
+                    self._flips += 1
+                    steps.clear()
+                elif abs(moved_a - change_a) < 0.3 * abs(change_a):
+                    self._flips = 0
+                    steps.clear()
+        steps.append((now_s, total_a, drawn_a))
+
+    def trouble(self, now_s: float) -> str | None:
+        """Say why the meter cannot be believed, None if it can."""
+        name = self.meter.name
+        if self._mad_s is not None and (self._heard_s is None or self._mad_s > self._heard_s):
+            return f"grid meter {name} reads more than {self._most_a:.0f} A, which cannot be"
+        if self._heard_s is None:
+            return f"grid meter {name} has not said anything yet"
+        silent_s = now_s - self._heard_s
+        if silent_s > self.meter.silent_s:
+            return f"grid meter {name} has been silent for {silent_s:.0f} s"
+        if self._ts is not None and now_s - self._ts_s > max(STALE_S, self.meter.silent_s):
+            return f"grid meter {name} repeats a reading of {now_s - self._ts_s:.0f} s ago"
+        if now_s - self._changed_s > FROZEN_S:
+            return f"grid meter {name} has not changed by a digit for {now_s - self._changed_s:.0f} s: it is frozen"
+        if self._flips >= FLIPS:
+            return f"grid meter {name} falls when the chargers draw more: its sign is wrong"
+        if self._low_s is not None and now_s - self._low_s >= BELIEF_S:
+            return f"grid meter {name}: {self._low_words}"
+        return None
+
+    def other_a(self, phase: str, now_s: float) -> float:
+        """Return other loads on a phase: the highest of the last half minute. Negative when the sun feeds in. A."""
+        window = self._phases[phase].highest
+        while len(window) > 1 and now_s - window[0][0] > CALM_S:
+            window.popleft()
+        return window[0][1] if window else 0.0
+
+    def newest_a(self, phase: str) -> float | None:
+        """Return the newest reading of a phase. A."""
+        return None if self._last is None else self._last[PHASES.index(phase)]

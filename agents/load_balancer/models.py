@@ -1,0 +1,59 @@
+"""The balancer's tables. Their names carry the agent's, because agents may share one PostgreSQL database."""
+
+from sqlalchemy import BigInteger, Float, Index, Integer, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Base of the load balancer's tables."""
+
+    type_annotation_map = {int: BigInteger, str: Text, float: Float}
+
+
+class InstanceRow(Base):
+    """Which balancer this database belongs to, and how often it was started. One row."""
+
+    __tablename__ = "load_balancer_instance"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    instance: Mapped[str] = mapped_column(String(12))
+    epoch: Mapped[int]
+    """Grows with every start: a process whose epoch is not this one may grant nothing any more."""
+
+
+class WorstRow(Base):
+    """The most that a charger may have been granted: never less than what is on the bus (invariant 2)."""
+
+    __tablename__ = "load_balancer_worst"
+
+    charger: Mapped[str] = mapped_column(String(32), primary_key=True)
+    current_a: Mapped[float]
+
+
+class MetaRow(Base):
+    """What a charger has last said about itself, in case the broker forgets."""
+
+    __tablename__ = "load_balancer_meta"
+
+    charger: Mapped[str] = mapped_column(String(32), primary_key=True)
+    fallback_a: Mapped[float]
+    rated_a: Mapped[float]
+    obeys: Mapped[bool]
+    phases: Mapped[str] = mapped_column(String(16))
+    """Supply phases at its terminals: ``L1,L2,L3``."""
+
+
+class GrantRow(Base):
+    """A stretch of time with one grant and one reason."""
+
+    __tablename__ = "load_balancer_grant"
+    __table_args__ = (Index("load_balancer_grant_charger", "charger", "from_ms"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    charger: Mapped[str] = mapped_column(String(32))
+    from_ms: Mapped[int]
+    to_ms: Mapped[int | None]
+    """Null while it goes on."""
+    current_a: Mapped[float]
+    constraint: Mapped[str] = mapped_column(String(100))
+    explanation: Mapped[str] = mapped_column(String(400))

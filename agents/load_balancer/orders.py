@@ -1,0 +1,132 @@
+"""What one charger may draw at worst, from everything that it was ever told and has answered.
+
+An order is a ``set_limit``. Nobody sees it arrive; what is certain is only this:
+
+- It may be executed at any time until its deadline by the charger's clock, which may be wrong by a margin.
+- Once executed, its lease runs from that moment; when it runs out the charger falls to its fallback.
+- An answer ``done`` proves that it was executed before the answer came; ``rejected`` and ``expired`` that it never was.
+- An order that was sent after another had been answered, or had become too old to be executed, replaces it once it is
+  itself answered ``done``. No other order proves anything: networks lose, delay and repeat.
+- A charger that reboots forgets all leases and draws its fallback.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """How wrong clocks and how slow cars are taken to be. Seconds."""
+
+    clock_s: float = 30.0
+    """How much later than its deadline an order may still be executed: wrong clocks and stalled connections, which a
+    broker notices after one and a half keep-alives of 15 to 20 s."""
+    expiry_s: float = 10.0
+    """How much longer than its lease an order may count: 2.5 s until the control pilot opens the contactor of a hung
+    charger, 5 s for the car to follow (IEC 61851-1), and a clock that runs 1 % slow."""
+    reaction_s: float = 5.5
+    """How long a car may draw the old current after its charger has offered less (IEC 61851-1: 5 s)."""
+
+
+@dataclass(slots=True)
+class Order:
+    """A ``set_limit`` that may count. Times are steady seconds of this process."""
+
+    id: str
+    current_a: float
+    sent_s: float
+    executable_until_s: float
+    """When it can no more be executed, margin included."""
+    lease_s: float
+    answered_s: float | None = None
+    """When its ``done`` came; None while nobody knows."""
+    own: bool = True
+    """False for an order of another balancer, or of an earlier life of this one."""
+
+    @property
+    def settled_s(self) -> float:
+        """From when on it is certain that it is not executed any more."""
+        return self.executable_until_s if self.answered_s is None else min(self.answered_s, self.executable_until_s)
+
+    def ends_s(self, margins: Margins) -> float:
+        """From when on its lease has certainly run out."""
+        return self.settled_s + self.lease_s + margins.expiry_s
+
+
+@dataclass(slots=True)
+class Exposure:
+    """Everything that keeps one charger from being counted with less."""
+
+    fallback_a: float
+    """What it falls back to: the greater of what the site's configuration and the charger itself say."""
+    rated_a: float
+    """What it can draw without any limit."""
+    obeys: bool = False
+    """Whether it counts its fallback while it has no lease. As long as that is not known it counts as rated."""
+    drawn_a: float = 0.0
+    """What it was measured to draw although it was not granted; 0 if it keeps to its grants."""
+    orders: list[Order] = field(default_factory=list)
+    releasing: list[tuple[float, float]] = field(default_factory=list)
+    """(until, amperes) of orders that were replaced by a lower one, while the car still follows."""
+
+    def floor_a(self) -> float:
+        """Return what it counts with even when it has been ordered to draw nothing. A."""
+        floor = self.fallback_a if self.obeys else max(self.rated_a, self.fallback_a)
+        return floor if floor > self.drawn_a else self.drawn_a
+
+    def worst_a(self, now_s: float) -> float:
+        """Return what it may draw at worst. A."""
+        worst = self.floor_a()
+        for order in self.orders:
+            if order.current_a > worst:
+                worst = order.current_a
+        for until_s, current_a in self.releasing:
+            if current_a > worst and now_s < until_s:
+                worst = current_a
+        return worst
+
+    def newest(self) -> Order | None:
+        """Return the order of this process that was sent last, if it may still count."""
+        return next((order for order in reversed(self.orders) if order.own), None)
+
+    def highest_a(self) -> float:
+        """Return the highest current that an order may hold in force; 0 without orders."""
+        return max((order.current_a for order in self.orders), default=0.0)
+
+    def lowest_a(self) -> float:
+        """Return the lowest current that an order of this process may hold in force; 0 without any."""
+        return min((order.current_a for order in self.orders if order.own), default=0.0)
+
+    def unanswered(self) -> int:
+        """Return how many of this process's orders nobody has answered."""
+        return sum(1 for order in self.orders if order.own and order.answered_s is None)
+
+    def expire(self, now_s: float, margins: Margins) -> None:
+        """Forget what is certainly over."""
+        if any(order.ends_s(margins) <= now_s for order in self.orders):
+            self.orders = [order for order in self.orders if order.ends_s(margins) > now_s]
+        if self.releasing:
+            self.releasing = [each for each in self.releasing if each[0] > now_s]
+
+    def done(self, order_id: str, now_s: float, margins: Margins) -> bool:
+        """Take the answer ``done``; return whether it was to an order that counts and had not been answered."""
+        order = self._find(order_id)
+        if order is None or order.answered_s is not None:
+            return False
+        order.answered_s = now_s
+        kept = [other for other in self.orders if other is order or other.settled_s > order.sent_s]
+        for other in self.orders:
+            if other not in kept and other.current_a > order.current_a:
+                self.releasing.append((now_s + margins.reaction_s, other.current_a))
+        self.orders = kept
+        return True
+
+    def refused(self, order_id: str) -> bool:
+        """Take an answer that says that the order was not executed; return whether it counted."""
+        order = self._find(order_id)
+        if order is None or order.answered_s is not None:
+            return False
+        self.orders = [other for other in self.orders if other is not order]
+        return True
+
+    def _find(self, order_id: str) -> Order | None:
+        return next((order for order in self.orders if order.id == order_id), None)

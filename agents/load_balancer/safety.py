@@ -1,0 +1,195 @@
+"""The safety layer: what may be granted now. Nothing reaches the bus except through :meth:`Safety.approve`.
+
+The rule (design, "Moving current safely"): for every row of the site the sum of what its chargers may draw *at worst*
+stays within the limit, now and until every order has certainly run out. A lower current may always be ordered; it
+frees what it gives up only when the charger has answered and the car has followed. A higher one is ordered into what
+is certainly free.
+
+The layer keeps no clock and does no I/O: every method is told what time it is (steady seconds).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agents.load_balancer.orders import Exposure, Margins, Order
+from agents.load_balancer.site import Site
+
+MIN_CURRENT_A = 6.0
+"""Less cannot be told to a car (IEC 61851-1)."""
+
+STEP_A = 0.1
+"""Grants are rounded down to this."""
+
+EPSILON_A = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """An order that may be sent. It counts from now on, whether or not it is."""
+
+    charger: str
+    current_a: float
+    raises: bool
+    """Whether the charger may draw more by it than before: it must be on disk before it is on the bus."""
+    clipped_by: int | None
+    """Number of the row that allowed no more, None if all that was wanted was approved."""
+
+
+class Safety:
+    """The outstanding grants of a site."""
+
+    def __init__(self, site: Site, margins: Margins | None = None) -> None:
+        """Know nothing: every charger counts with what it is rated for until it is known to obey."""
+        self.site = site
+        self.margins = Margins() if margins is None else margins
+        self.exposures = {name: Exposure(each.fallback_a, each.rated_a) for name, each in site.chargers.items()}
+
+    # --- what is learned ---
+
+    def recall(self, worst_a: Mapping[str, float], now_s: float, executable_s: float, lease_s: float) -> None:
+        """Count what an earlier life of this process may have granted, whatever the time between.
+
+        Its orders may be under way for another ``executable_s``, margin not included.
+        """
+        for name, exposure in self.exposures.items():
+            current_a = worst_a.get(name, 0.0)
+            if current_a > 0:
+                self._count_unknown(exposure, current_a, now_s, executable_s, lease_s)
+
+    def forget_all(self, now_s: float, executable_s: float, lease_s: float) -> None:
+        """Somebody else may have granted anything: every charger counts as rated until it answers to us."""
+        for exposure in self.exposures.values():
+            self._count_unknown(exposure, exposure.rated_a, now_s, executable_s, lease_s)
+
+    def _count_unknown(
+        self, exposure: Exposure, current_a: float, now_s: float, executable_s: float, lease_s: float
+    ) -> None:
+        until_s = now_s + executable_s + self.margins.clock_s
+        exposure.orders.append(Order("", current_a, now_s, until_s, lease_s, own=False))
+
+    def describe(self, charger: str, *, fallback_a: float, rated_a: float, obeys: bool) -> None:
+        """Take what a charger says about itself; where it differs from the configuration the worse counts."""
+        exposure, configured = self.exposures[charger], self.site.chargers[charger]
+        exposure.fallback_a = max(configured.fallback_a, fallback_a)
+        exposure.rated_a = max(configured.rated_a, rated_a)
+        exposure.obeys = obeys
+
+    def draws(self, charger: str, current_a: float) -> None:
+        """Take what a charger draws beyond its grants; 0 when it keeps to them."""
+        self.exposures[charger].drawn_a = current_a
+
+    def foreign(
+        self, charger: str, order_id: str, current_a: float, now_s: float, executable_s: float, lease_s: float
+    ) -> None:
+        """Count an order that another process has sent under the balancer's name."""
+        until_s = now_s + executable_s + self.margins.clock_s
+        self.exposures[charger].orders.append(Order(order_id, current_a, now_s, until_s, lease_s, own=False))
+
+    def done(self, charger: str, order_id: str, now_s: float) -> bool:
+        """Take the answer ``done``; return whether it changed anything."""
+        return self.exposures[charger].done(order_id, now_s, self.margins)
+
+    def refused(self, charger: str, order_id: str) -> bool:
+        """Take an answer that the order was not executed; return whether it changed anything."""
+        return self.exposures[charger].refused(order_id)
+
+    def advance(self, now_s: float) -> None:
+        """Forget what is certainly over."""
+        for exposure in self.exposures.values():
+            exposure.expire(now_s, self.margins)
+
+    # --- what follows ---
+
+    def worst_a(self, charger: str, now_s: float) -> float:
+        """Return what a charger may draw at worst. A."""
+        return self.exposures[charger].worst_a(now_s)
+
+    def used(self, now_s: float) -> list[float]:
+        """Return what the members of each row may draw at worst, in the row's unit."""
+        used = [0.0] * len(self.site.rows)
+        rows_of = self.site.rows_of
+        for name, exposure in self.exposures.items():
+            worst_a = exposure.worst_a(now_s)
+            for number, weight in rows_of[name]:
+                used[number] += weight * worst_a
+        return used
+
+    def approve(self, wanted_a: Mapping[str, float], limits: Sequence[float], now_s: float) -> list[Approved]:
+        """Return what of ``wanted_a`` may be ordered now: decreases first, then increases as far as is certainly free.
+
+        The planner is not trusted: what does not fit together is trimmed, those named last first. A charger that is
+        not named is not ordered anything and counts at its worst. ``limits`` has one entry for each row of the site.
+        :meth:`ordered` must be told of each order before it is sent.
+        """
+        used = self.used(now_s)
+        kept, increases = [], []
+        for name, wanted in self._trimmed(wanted_a, limits, now_s).items():
+            exposure = self.exposures[name]
+            counted_a = max(exposure.highest_a(), exposure.fallback_a)
+            crowded = next((row for row, _ in self.site.rows_of[name] if used[row] > limits[row] + EPSILON_A), None)
+            if crowded is not None:
+                # Too much may be drawn here already: not even what is only counted may be offered (again).
+                held_a = max(exposure.lowest_a(), exposure.fallback_a)
+                kept.append(Approved(name, min(wanted, _usable(held_a)), False, crowded if wanted > held_a else None))
+                continue
+            if wanted <= counted_a + EPSILON_A:
+                kept.append(Approved(name, wanted, False, None))
+                continue
+            worst = exposure.worst_a(now_s)
+            allowed, row = self._room(name, wanted, worst, used, limits)
+            if allowed <= counted_a + EPSILON_A:
+                kept.append(Approved(name, _usable(counted_a), False, row))
+                continue
+            if allowed > worst:
+                for number, weight in self.site.rows_of[name]:
+                    used[number] += weight * (allowed - worst)
+            increases.append(Approved(name, allowed, True, row))
+        return kept + increases
+
+    def _trimmed(self, wanted_a: Mapping[str, float], limits: Sequence[float], now_s: float) -> dict[str, float]:
+        """Return what is wanted, cut until it would keep every limit once every order is answered."""
+        rows_of = self.site.rows_of
+        targets = {}
+        for name, current_a in wanted_a.items():
+            targets[name] = _usable(min(current_a, self.site.chargers[name].rated_a))
+        total = [0.0] * len(limits)
+        for name, exposure in self.exposures.items():
+            counts_a = max(exposure.floor_a(), targets[name]) if name in targets else exposure.worst_a(now_s)
+            for number, weight in rows_of[name]:
+                total[number] += weight * counts_a
+        if all(value <= limit + EPSILON_A for value, limit in zip(total, limits, strict=True)):
+            return targets
+        for name in reversed(list(targets)):
+            floor_a = self.exposures[name].floor_a()
+            excess_a = max((total[number] - limits[number]) / weight for number, weight in rows_of[name])
+            if excess_a <= EPSILON_A:
+                continue
+            before_a = max(floor_a, targets[name])
+            targets[name] = _usable(max(0.0, targets[name] - excess_a))
+            for number, weight in rows_of[name]:
+                total[number] -= weight * (before_a - max(floor_a, targets[name]))
+        return targets
+
+    def _room(
+        self, name: str, wanted: float, worst: float, used: Sequence[float], limits: Sequence[float]
+    ) -> tuple[float, int | None]:
+        """Return how much of ``wanted`` fits, and the row that allows no more."""
+        allowed, binding = wanted, None
+        for number, weight in self.site.rows_of[name]:
+            most = worst + max(0.0, limits[number] - used[number]) / weight
+            if most < allowed:
+                allowed, binding = most, number
+        return _usable(allowed), binding
+
+    def ordered(self, approved: Approved, order_id: str, now_s: float, deadline_s: float, lease_s: float) -> None:
+        """Count an approved order; call it before the order leaves. ``deadline_s`` is from now."""
+        exposure = self.exposures[approved.charger]
+        until_s = now_s + deadline_s + self.margins.clock_s
+        exposure.orders.append(Order(order_id, approved.current_a, now_s, until_s, lease_s))
+
+
+def _usable(current_a: float) -> float:
+    """Round down to what is ordered; less than a car can be told is nothing."""
+    rounded = math.floor(current_a / STEP_A + EPSILON_A) * STEP_A
+    return round(rounded, 3) if rounded >= MIN_CURRENT_A - EPSILON_A else 0.0

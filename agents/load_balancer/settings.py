@@ -1,0 +1,178 @@
+"""What a site may choose about load balancing: the section ``[load_balancer]`` of ``site.toml``."""
+
+import re
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+
+from agents.load_balancer.contract_limits import Schedule, Window
+from agents.load_balancer.site import Circuit, Measures, Meter, Site, SiteCharger, SiteError, build
+from agents.runtime.site_config import AgentSettings, SettingError, Settings
+from bus_schema import Id
+
+Amperes = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, strict=False)]
+"""A current per phase."""
+
+PhaseName = Literal["L1", "L2", "L3"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+_DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+
+
+class ContractLimit(Settings):
+    """Hours with a lower limit."""
+
+    hours: str
+    """From when to when, local time: ``17:00-20:30``, or over midnight ``22:00-06:00``."""
+    limit_a: Amperes
+    """Limit per phase in these hours."""
+    days: list[Weekday] = list(_DAYS)
+    """Days on which the hours begin."""
+
+    @field_validator("hours")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        found = _HOURS.fullmatch(value)
+        if found is None or any(_minutes(*found.groups()[i : i + 2]) > 1440 for i in (0, 2)):
+            raise SettingError('write the hours as "17:00-20:30"')
+        return value
+
+    def window(self) -> Window:
+        """Return it as a value."""
+        found = _HOURS.fullmatch(self.hours)
+        begin, end = (0, 0) if found is None else (_minutes(found[1], found[2]), _minutes(found[3], found[4]))
+        return Window(begin, end, self.limit_a, frozenset(_DAYS.index(day) for day in self.days))
+
+
+def _minutes(hours: str, minutes: str) -> int:
+    return int(hours) * 60 + int(minutes)
+
+
+class CircuitSettings(Settings):
+    """A circuit of the site: what its fuse, contract and transformer allow."""
+
+    limit_a: Amperes
+    """Limit per phase: the fuse."""
+    parent: Id | None = None
+    """Circuit that feeds this one."""
+    contract: list[ContractLimit] = []
+    """Hours with a lower limit."""
+    meter: Id | None = None
+    """Grid meter that measures this circuit."""
+    meter_measures: Literal["circuit", "other_loads"] = "circuit"
+    """Whether the meter sees the chargers too, or only the other loads."""
+    meter_silent_s: Annotated[float, Field(ge=2, le=600, strict=False)] = 10.0
+    """Silence after which the meter counts as lost."""
+    solar: bool = False
+    """Whether current may flow back through the meter."""
+    blind_limit_a: Amperes | None = None
+    """What the chargers may draw together per phase while the meter is lost; their fallbacks if it is not given."""
+    other_load_a: Amperes = 0.0
+    """Reserved per phase for other loads that no meter sees."""
+    transformer_kva: Annotated[float, Field(gt=0, le=100_000, strict=False)] | None = None
+    """Apparent power that the chargers of this circuit may draw together."""
+    unbalance_a: Amperes | None = None
+    """Most that the chargers with fewer than three phases may draw together on one phase."""
+
+
+class BalancedCharger(Settings):
+    """A charger of the site: where it hangs, and what it may draw without the balancer."""
+
+    circuit: Id
+    """Circuit that feeds it."""
+    phases: Annotated[int, Field(ge=1, le=3)] = 3
+    """How many phases it switches."""
+    rotation: list[PhaseName] = []
+    """Phase of the site at each of its terminals L1, L2, L3; in this order if it is not given."""
+    rated_a: Amperes = 32.0
+    """Most that it can ever offer."""
+    fallback_a: Amperes = 6.0
+    """What it draws at most when it hears nothing: its setting ``fallback_current_a``."""
+    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    """0 lowest to 9 highest, where no wish says otherwise."""
+    weight: Annotated[float, Field(gt=0, le=100, strict=False)] = 1.0
+    """What an ampere for this charger counts against one for another of its priority."""
+    mode: Literal["fast", "solar", "solar_floor", "cheap"] = "fast"
+    """``solar`` charges with surplus only, ``solar_floor`` with the minimum and surplus, ``cheap`` in cheap hours."""
+    voltage_v: Annotated[float, Field(ge=50, le=1000, strict=False)] = 230.0
+    """Nominal volts of a phase."""
+
+
+class LoadBalancerSettings(AgentSettings):
+    """How the site's current is shared: ``[load_balancer.circuits.NAME]`` and ``[load_balancer.chargers.NAME]``."""
+
+    circuits: dict[Id, CircuitSettings] = {}
+    """The tree of circuits, one table ``[load_balancer.circuits.NAME]`` each."""
+    chargers: dict[Id, BalancedCharger] = {}
+    """The chargers, one table ``[load_balancer.chargers.NAME]`` each. Those that are not named are not commanded."""
+    timezone: str = "UTC"
+    """Time zone of the contract's hours, for example ``Europe/Berlin``."""
+    lease_s: Annotated[int, Field(ge=15, le=300)] = 60
+    """Life of a grant; it is renewed after a third of it."""
+    plan_s: Annotated[float, Field(ge=1, le=300, strict=False)] = 5.0
+    """How often the currents are planned anew; what matters is acted on at once."""
+    resolution_a: Annotated[float, Field(ge=0.1, le=16, strict=False)] = 1.0
+    """Steps of the currents."""
+    keep_history_h: Annotated[int, Field(ge=1, le=24 * 31)] = 48
+    """How long the reasons are kept."""
+    configure_chargers: bool = False
+    """Whether a charger whose ``fallback_current_a`` or ``required_sources`` differ is told the right ones."""
+    stop_overdraw_s: Annotated[float, Field(ge=15, le=3600, strict=False)] = 60.0
+    """A charger that has drawn more than it was granted for so long is stopped."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise SettingError('is not a time zone; use for example "Europe/Berlin"') from None
+        return value
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        try:
+            self.site()
+        except SiteError as error:
+            raise SettingError(error.reason, error.key) from None
+        return self
+
+    def site(self) -> Site:
+        """Return the site as checked values. Raises :class:`agents.load_balancer.site.SiteError`."""
+        circuits = [self._circuit(name, each) for name, each in self.circuits.items()]
+        return build(circuits, [_charger(name, each) for name, each in self.chargers.items()], self.timezone)
+
+    def _circuit(self, name: str, each: CircuitSettings) -> Circuit:
+        windows = tuple(limit.window() for limit in each.contract)
+        meter = None
+        if each.meter is not None:
+            meter = Meter(each.meter, Measures(each.meter_measures), each.solar, each.meter_silent_s)
+        return Circuit(
+            name,
+            Schedule(each.limit_a, windows, self.timezone),
+            each.parent,
+            meter,
+            each.blind_limit_a,
+            each.other_load_a,
+            each.transformer_kva,
+            each.unbalance_a,
+        )
+
+
+def _charger(name: str, each: BalancedCharger) -> SiteCharger:
+    rotation = tuple(each.rotation) or ("L1", "L2", "L3")[: each.phases]
+    if len(rotation) != each.phases:
+        raise SiteError(f"names {len(rotation)} phases for a charger of {each.phases}", ("chargers", name, "rotation"))
+    return SiteCharger(
+        name,
+        each.circuit,
+        tuple(rotation),
+        each.rated_a,
+        each.fallback_a,
+        each.priority,
+        each.weight,
+        each.mode,
+        each.voltage_v,
+    )

@@ -1,0 +1,135 @@
+"""Grid meters that are silent, frozen, mad, negative or wired the wrong way round are found out."""
+
+from random import Random
+
+import pytest
+
+from agents.load_balancer.contract_limits import Schedule
+from agents.load_balancer.limits import limits_of
+from agents.load_balancer.metering import CALM_S, FROZEN_S, Drawn, GridMeter
+from agents.load_balancer.site import Circuit, Measures, Meter, SiteCharger, build
+
+PHASES = ("L1", "L2", "L3")
+
+
+def drawn(current_a: float) -> dict[str, Drawn]:
+    return {phase: Drawn(current_a, current_a, current_a) for phase in PHASES}
+
+
+def fed(meter: GridMeter, house_a: float, cars_a: float, begin_s: int, seconds: int, *, sign: float = 1.0) -> int:
+    """Feed a reading a second; return the second after."""
+    random = Random(begin_s)
+    for at_s in range(begin_s, begin_s + seconds):
+        value = sign * (house_a + cars_a) + random.uniform(0, 0.05)
+        meter.take((value, value, value), at_s * 1000, drawn(cars_a), at_s)
+    return begin_s + seconds
+
+
+def main_meter(**changes: object) -> GridMeter:
+    return GridMeter(Meter("main", **changes), 63.0)  # type: ignore[arg-type]
+
+
+def test_other_loads_are_what_the_chargers_do_not_draw() -> None:
+    meter = main_meter()
+    end_s = fed(meter, 20, 10, 0, 40)
+    assert meter.trouble(end_s) is None
+    assert meter.other_a("L1", end_s) == pytest.approx(20, abs=0.1)
+
+
+def test_more_counts_at_once_and_less_only_after_half_a_minute() -> None:
+    meter = main_meter()
+    end_s = fed(meter, 20, 10, 0, 40)
+    end_s = fed(meter, 30, 10, end_s, 1)
+    assert meter.other_a("L1", end_s) == pytest.approx(30, abs=0.1)
+    end_s = fed(meter, 5, 10, end_s, 20)
+    assert meter.other_a("L1", end_s) == pytest.approx(30, abs=0.1)
+    end_s = fed(meter, 5, 10, end_s, int(CALM_S))
+    assert meter.other_a("L1", end_s) == pytest.approx(5, abs=0.1)
+
+
+def test_a_car_that_starts_before_its_charger_has_said_so_is_no_other_load() -> None:
+    meter = main_meter()
+    end_s = fed(meter, 20, 0, 0, 40)
+    ramp = {phase: Drawn(0.0, 16.0, 0.0) for phase in PHASES}
+    meter.take((36.0, 36.0, 36.0), end_s * 1000, ramp, end_s)
+    assert meter.other_a("L1", end_s) == pytest.approx(20, abs=0.1)
+
+
+def test_too_much_is_acted_on_whoever_it_is() -> None:
+    meter = main_meter()
+    end_s = fed(meter, 20, 10, 0, 5)
+    ramp = {phase: Drawn(0.0, 60.0, 10.0) for phase in PHASES}
+    assert meter.take((70.0, 20.0, 20.0), end_s * 1000, ramp, end_s)
+    assert meter.other_a("L1", end_s) == 60
+
+
+def test_silence_and_null_are_unknown_not_zero() -> None:
+    meter = main_meter()
+    assert "not said anything" in (meter.trouble(0) or "")
+    end_s = fed(meter, 20, 0, 0, 5)
+    assert meter.trouble(end_s + 9) is None
+    assert "silent for 11 s" in (meter.trouble(end_s + 10) or "")
+    meter.take((None, 1.0, 1.0), None, {}, end_s + 10)
+    assert "silent" in (meter.trouble(end_s + 10) or "")
+
+
+def test_frozen_and_repeated_readings() -> None:
+    meter = main_meter()
+    for at_s in range(int(FROZEN_S) + 3):
+        meter.take((5.0, 6.0, 7.0), at_s * 1000, drawn(0), at_s)
+    assert "frozen" in (meter.trouble(FROZEN_S + 2) or "")
+    meter = main_meter()
+    for at_s in range(13):
+        meter.take((5.0 + at_s, 6.0, 7.0), 1_000, drawn(0), at_s)
+    assert "repeats a reading of 12 s ago" in (meter.trouble(12) or "")
+
+
+def test_what_no_fuse_would_survive_is_no_measurement() -> None:
+    meter = main_meter()
+    end_s = fed(meter, 20, 0, 0, 5)
+    assert not meter.take((9_000.0, 1.0, 1.0), end_s * 1000, drawn(0), end_s)
+    assert "cannot be" in (meter.trouble(end_s) or "")
+    assert meter.trouble(fed(meter, 20, 0, end_s + 1, 1)) is None
+
+
+def test_a_meter_that_sees_less_than_the_chargers_draw_is_not_believed() -> None:
+    meter = main_meter()
+    end_s = fed(meter, -12, 16, 0, 15)
+    assert "while the chargers alone draw 16.0 A" in (meter.trouble(end_s) or "")
+
+
+def test_negative_currents_where_nothing_feeds_in() -> None:
+    meter = main_meter(measures=Measures.OTHER_LOADS)
+    assert "nothing here feeds in" in (meter.trouble(fed(meter, -8, 0, 0, 15)) or "")
+    sunny = main_meter(measures=Measures.OTHER_LOADS, solar=True)
+    end_s = fed(sunny, -8, 0, 0, 15)
+    assert sunny.trouble(end_s) is None
+    assert sunny.export_a["L1"] == pytest.approx(8, abs=0.1)
+
+
+def test_a_sign_that_is_wrong_is_seen_when_the_cars_change() -> None:
+    meter, right = main_meter(solar=True), main_meter(solar=True)
+    at_s = 0
+    for cars_a in (0.0, 16.0, 0.0, 16.0, 6.0, 16.0, 0.0):
+        fed(right, 3, cars_a, at_s, 20)
+        at_s = fed(meter, 3, cars_a, at_s, 20, sign=-1.0)
+    assert "its sign is wrong" in (meter.trouble(at_s) or "")
+    assert right.trouble(at_s) is None
+
+
+def test_without_the_meter_a_stated_share_is_left_and_with_the_sun_never_more_than_the_fuse() -> None:
+    def limit(circuit: Circuit, meter: GridMeter, now_s: float) -> tuple[float, str]:
+        site = build([circuit], [SiteCharger("c1", "main"), SiteCharger("c2", "main")])
+        found = limits_of(site, {"main": meter}, 0, now_s, 100)
+        return found[0].limit, found[0].words
+
+    meter = Meter("main", solar=True)
+    plain = Circuit("main", Schedule(63.0), meter=meter)
+    share = Circuit("main", Schedule(63.0), meter=meter, blind_limit_a=20.0)
+    assert limit(plain, main_meter(), 0)[0] == 12
+    assert limit(share, main_meter(), 0) == (20, "20 A because grid meter main has not said anything yet")
+    sunny = main_meter(solar=True)
+    end_s = fed(sunny, -30, 0, 0, 5)
+    assert limit(plain, sunny, end_s)[0] == 63
+    busy = main_meter()
+    assert limit(plain, busy, fed(busy, 41, 0, 0, 5))[0] == pytest.approx(22, abs=0.1)

@@ -1,0 +1,233 @@
+"""Configuration keys (OCPP 1.6, 5.3, 5.8 and chapter 9): all there, checked, kept; how they behave stands beside what
+they change."""
+
+import pytest
+from ocpp.v16 import call
+
+from agents.ocpp_bridge.settings import OcppBridgeSettings
+from agents.ocpp_bridge.v16.keys import KEYS, find_key
+from tests.ocpp_bridge.stage import Stage, StageClock
+from tests.ocpp_bridge.steve import Steve
+
+CORE = [
+    "AuthorizeRemoteTxRequests",
+    "ClockAlignedDataInterval",
+    "ConnectionTimeOut",
+    "ConnectorPhaseRotation",
+    "GetConfigurationMaxKeys",
+    "HeartbeatInterval",
+    "LocalAuthorizeOffline",
+    "LocalPreAuthorize",
+    "MeterValuesAlignedData",
+    "MeterValuesSampledData",
+    "MeterValueSampleInterval",
+    "NumberOfConnectors",
+    "ResetRetries",
+    "StopTransactionOnInvalidId",
+    "StopTxnAlignedData",
+    "StopTxnSampledData",
+    "SupportedFeatureProfiles",
+    "TransactionMessageAttempts",
+    "TransactionMessageRetryInterval",
+    "UnlockConnectorOnEVSideDisconnect",
+    "LocalAuthListEnabled",
+    "LocalAuthListMaxLength",
+    "SendLocalListMaxLength",
+    "ChargeProfileMaxStackLevel",
+    "ChargingScheduleAllowedChargingRateUnit",
+    "ChargingScheduleMaxPeriods",
+    "MaxChargingProfilesInstalled",
+    "AllowOfflineTxForUnknownId",
+    "AuthorizationCacheEnabled",
+    "MaxEnergyOnInvalidId",
+    "MinimumStatusDuration",
+    "WebSocketPingInterval",
+    "StopTransactionOnEVSideDisconnect",
+    "ReserveConnectorZeroSupported",
+    "AuthorizationKey",
+    "SecurityProfile",
+    "CpoName",
+    "CertificateStoreMaxLength",
+    "CertificateSignedMaxChainSize",
+    "AdditionalRootCertificateCheck",
+]
+
+READ_ONLY = [
+    "GetConfigurationMaxKeys",
+    "NumberOfConnectors",
+    "SupportedFeatureProfiles",
+    "LocalAuthListMaxLength",
+    "SendLocalListMaxLength",
+    "ChargeProfileMaxStackLevel",
+    "ChargingScheduleAllowedChargingRateUnit",
+    "ChargingScheduleMaxPeriods",
+    "MaxChargingProfilesInstalled",
+]
+
+
+async def change(stage: Stage, key: str, value: str) -> str:
+    return (await stage.steve.call(call.ChangeConfiguration(key, value))).status
+
+
+async def value(stage: Stage, key: str):
+    answer = await stage.steve.call(call.GetConfiguration([key]))
+    return answer.configuration_key[0].value
+
+
+def test_every_key_of_the_protocol_is_there():
+    assert set(CORE) <= set(KEYS)
+    assert len(KEYS) <= int(KEYS["GetConfigurationMaxKeys"].default)
+    for name in READ_ONLY:
+        assert KEYS[name].read_only
+
+
+async def test_all_keys_are_listed_but_the_secret():
+    async with Stage() as stage:
+        await stage.charger()
+        answer = await stage.steve.call(call.GetConfiguration())
+        assert {each.key for each in answer.configuration_key} == set(KEYS) - {"AuthorizationKey"}
+        assert answer.unknown_key is None
+
+
+async def test_unknown_keys_are_named():
+    async with Stage() as stage:
+        await stage.charger()
+        answer = await stage.steve.call(call.GetConfiguration(["Nonsense", "heartbeatinterval"]))
+        assert answer.unknown_key == ["Nonsense"]
+        assert [each.key for each in answer.configuration_key] == ["HeartbeatInterval"]
+
+
+@pytest.mark.parametrize("key", READ_ONLY)
+async def test_read_only_keys_are_rejected(key):
+    async with Stage() as stage:
+        await stage.charger()
+        assert await change(stage, key, "1") == "Rejected"
+
+
+async def test_unknown_keys_are_not_supported():
+    async with Stage() as stage:
+        await stage.charger()
+        assert await change(stage, "Nonsense", "1") == "NotSupported"
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("AllowOfflineTxForUnknownId", "true", "yes"),
+        ("AuthorizationCacheEnabled", "FALSE", "0"),
+        ("AuthorizeRemoteTxRequests", "true", ""),
+        ("ClockAlignedDataInterval", "900", "-1"),
+        ("ConnectionTimeOut", "30", "0"),
+        ("ConnectorPhaseRotation", "1.RST", "1.ABC"),
+        ("HeartbeatInterval", "60", "1.5"),
+        ("LocalAuthorizeOffline", "false", "no"),
+        ("LocalPreAuthorize", "true", "1"),
+        ("LocalAuthListEnabled", "false", "off"),
+        ("MaxEnergyOnInvalidId", "1000", "lots"),
+        ("MeterValuesAlignedData", "Energy.Active.Import.Register", "Energy.Active.Import.Register,SoC"),
+        ("MeterValuesSampledData", "Voltage.L1,Current.Import", "Voltage,Frequency"),
+        ("MeterValueSampleInterval", "15", "1e3"),
+        ("MinimumStatusDuration", "5", "99999999999"),
+        ("ResetRetries", "1", "x"),
+        ("StopTransactionOnInvalidId", "false", "maybe"),
+        ("StopTransactionOnEVSideDisconnect", "true", "false"),
+        ("StopTxnAlignedData", "", "RPM"),
+        ("StopTxnSampledData", "Voltage", "Volts"),
+        ("TransactionMessageAttempts", "5", "0"),
+        ("TransactionMessageRetryInterval", "10", "ten"),
+        ("UnlockConnectorOnEVSideDisconnect", "true", "false"),
+        ("WebSocketPingInterval", "0", "-5"),
+        ("CpoName", "Example Charging", ""),
+        ("SecurityProfile", "1", "4"),
+        ("AuthorizationKey", "00112233445566778899aabbccddeeff", "short"),
+    ],
+)
+async def test_a_good_value_is_kept_and_a_bad_one_rejected(tmp_path, key, good, bad):
+    url, clock = f"sqlite:///{tmp_path / 'b.sqlite3'}", StageClock()
+    steve = Steve(clock)
+    async with Stage(url, clock, {"steve": steve}) as stage:
+        await stage.charger()
+        if key == "SecurityProfile":
+            await change(stage, "AuthorizationKey", "00112233445566778899aabbccddeeff")
+            await stage.pass_time(3)
+        assert await change(stage, key, bad) == "Rejected"
+        assert await change(stage, key, good) == "Accepted"
+        await stage.pass_time(3)
+    steve.interval = 0  # Else it would set HeartbeatInterval anew.
+    async with Stage(url, clock, {"steve": steve}) as again:
+        await again.charger()
+        await again.pass_time(3)
+        shown = await value(again, key)
+        if find_key(key).write_only:
+            assert shown is None and again.point().configuration[key] == good
+        else:
+            assert shown == good
+
+
+async def test_connection_timeout_reaches_the_charger():
+    async with Stage() as stage:
+        charger = await stage.charger()
+        assert await change(stage, "ConnectionTimeOut", "120") == "Accepted"
+        await stage.pass_time(1)
+        assert charger.executed("configure")[0].settings == {"connection_timeout_s": 120}
+
+
+async def test_a_new_heartbeat_interval_counts_at_once():
+    async with Stage() as stage:
+        await stage.charger()
+        assert await value(stage, "HeartbeatInterval") == "14400"
+        assert await change(stage, "HeartbeatInterval", "10") == "Accepted"
+        await stage.pass_time(35)
+        assert len(stage.steve.got("Heartbeat")) == 3
+
+
+async def test_a_new_ping_interval_is_used_by_a_new_connection():
+    async with Stage() as stage:
+        await stage.charger()
+        assert stage.steve.targets[0].ping_interval_s == 20
+        assert await change(stage, "WebSocketPingInterval", "45") == "Accepted"
+        await stage.pass_time(5)
+        assert stage.steve.targets[-1].ping_interval_s == 45
+        assert stage.steve.actions().count("BootNotification") == 1
+
+
+async def test_the_phase_rotation_is_the_charger_s_own_until_it_is_set():
+    async with Stage() as stage:
+        await stage.charger()
+        assert await value(stage, "ConnectorPhaseRotation") == "1.RST"
+        assert await change(stage, "ConnectorPhaseRotation", "0.RST,1.STR") == "Accepted"
+        assert await value(stage, "ConnectorPhaseRotation") == "0.RST,1.STR"
+
+
+async def test_a_password_arrives_as_hex_and_is_used_from_the_next_connection_on():
+    async with Stage() as stage:
+        await stage.charger()
+        secret = "correct horse battery"
+        assert await change(stage, "AuthorizationKey", secret.encode().hex()) == "Accepted"
+        await stage.pass_time(3)
+        assert stage.steve.targets[-1].password is None
+        assert await change(stage, "SecurityProfile", "1") == "Accepted"
+        await stage.pass_time(3)
+        assert stage.steve.targets[-1].password == secret.encode() and stage.steve.targets[-1].user == "c1"
+        assert secret.encode().hex() not in str(await stage.steve.call(call.GetConfiguration(["AuthorizationKey"])))
+
+
+async def test_a_security_profile_only_rises_and_needs_its_credentials():
+    async with Stage() as stage:
+        await stage.charger()
+        for wanted in "0123":
+            assert await change(stage, "SecurityProfile", wanted) == "Rejected"
+        await change(stage, "AuthorizationKey", "00112233445566778899aabbccddeeff")
+        await stage.pass_time(3)
+        assert await change(stage, "SecurityProfile", "2") == "Rejected"
+        assert await change(stage, "SecurityProfile", "1") == "Accepted"
+        await stage.pass_time(3)
+        for wanted in "012":
+            assert await change(stage, "SecurityProfile", wanted) == "Rejected"
+
+
+def test_the_site_s_own_defaults_are_checked():
+    with pytest.raises(ValueError, match="ResetRetries: a whole number"):
+        OcppBridgeSettings.model_validate({"configuration": {"ResetRetries": "many"}})
+    with pytest.raises(ValueError, match="is no configuration key"):
+        OcppBridgeSettings.model_validate({"configuration": {"NumberOfConnectors": "2"}})

@@ -1,0 +1,96 @@
+"""The bridge on a real broker, with the firmware's own app as the charger and a backend on a real WebSocket."""
+
+import pytest
+from ocpp.v16 import call, datatypes
+
+from bus_schema.topics import CHARGER_STATE
+from bus_schema.words import ChargerStatus
+from tests.integration.chargers import CARD, OTHER_CARD, quick_car
+from tests.integration.conftest import StartAgent, StartCharger, ear, start_agent, start_charger
+from tests.integration.ear import Ear
+from tests.ocpp_bridge.served_steve import ServedSteve, served
+from tests.waiting import eventually
+
+__all__ = ["ear", "start_agent", "start_charger"]
+
+pytestmark = pytest.mark.broker
+
+
+def backends(steve: ServedSteve) -> list[dict[str, str]]:
+    return [{"name": "steve", "url": steve.url, "kind": "steve"}]
+
+
+async def status_is(ear: Ear, status: ChargerStatus) -> None:
+    await ear.hears(CHARGER_STATE, lambda state: state.status is status, charger="c1")
+
+
+async def stopped(steve: ServedSteve) -> int:
+    """Wait for the transaction's end; return its Wh."""
+    await eventually(
+        lambda: None not in steve.energies().values() and steve.energies(), 30, "the transaction has ended"
+    )
+    (wh,) = steve.energies().values()
+    assert wh is not None
+    return wh
+
+
+async def test_a_backend_starts_limits_and_stops_a_charger(
+    ear: Ear, start_agent: StartAgent, start_charger: StartCharger
+) -> None:
+    async with served() as steve:
+        steve.tags["APP"] = ("Accepted", None)
+        await start_agent("ledger")
+        await start_agent("ocpp_bridge", backends=backends(steve))
+        charger = await start_charger("c1")
+        car = charger.plug(quick_car(1000))
+        await eventually(lambda: steve.got("BootNotification"), 20, "the charge point has booted")
+        await status_is(ear, ChargerStatus.PREPARING)
+        assert (await steve.ask(call.RemoteStartTransaction("APP", 1))).status == "Accepted"
+        await status_is(ear, ChargerStatus.CHARGING)
+        await eventually(lambda: steve.transactions, 10, "the transaction has begun")
+        schedule = datatypes.ChargingSchedule("A", [datatypes.ChargingSchedulePeriod(0, 7.0)])
+        profile = datatypes.ChargingProfile(1, 0, "TxProfile", "Relative", schedule, transaction_id=1)
+        assert (await steve.ask(call.SetChargingProfile(1, profile))).status == "Accepted"
+        await ear.hears(
+            CHARGER_STATE, lambda state: state.limited_by == "ocpp" and state.offered_current_a == 7.0, charger="c1"
+        )
+        await charger.takes(car, 5)
+        assert (await steve.ask(call.RemoteStopTransaction(1))).status == "Accepted"
+        wh = await stopped(steve)
+        assert abs(wh - car.energy_wh) <= 1
+        assert steve.got("StopTransaction")[0]["reason"] == "Remote"
+        statuses = [each["status"] for each in steve.got("StatusNotification") if each["connectorId"] == 1]
+        assert "Charging" in statuses and "Preparing" in statuses
+
+
+async def test_a_card_goes_to_the_backend_and_charges(
+    ear: Ear, start_agent: StartAgent, start_charger: StartCharger
+) -> None:
+    async with served() as steve:
+        steve.tags[CARD] = ("Accepted", None)
+        await start_agent("ledger")
+        await start_agent("access", policies=["backend"])
+        await start_agent("ocpp_bridge", backends=backends(steve))
+        charger = await start_charger("c1")
+        car = charger.plug(quick_car(6))
+        await eventually(lambda: steve.got("StatusNotification"), 20, "the charge point has booted")
+        charger.tap(OTHER_CARD)
+        assert "not known" in await charger.shows("refused")
+        charger.tap(CARD)
+        await charger.takes(car, 6)
+        charger.unplug()
+        assert abs(await stopped(steve) - car.energy_wh) <= 1
+        assert [each["idTag"] for each in steve.got("Authorize")] == [OTHER_CARD, CARD]
+        assert steve.got("StartTransaction")[0]["idTag"] == CARD
+
+
+async def test_a_reset_reboots_the_charger_and_is_told(
+    ear: Ear, start_agent: StartAgent, start_charger: StartCharger
+) -> None:
+    async with served() as steve:
+        await start_agent("ledger")
+        await start_agent("ocpp_bridge", backends=backends(steve))
+        await start_charger("c1")
+        await eventually(lambda: len(steve.got("StatusNotification")) >= 2, 20, "the charge point has booted")
+        assert (await steve.ask(call.Reset("Soft"))).status == "Accepted"
+        await eventually(lambda: len(steve.got("BootNotification")) == 2, 30, "it has booted again")
