@@ -5,7 +5,7 @@ that what the page shows is old.
 """
 
 from agents.runtime.agent import Bus, BusUnavailable, Clock
-from bus_schema.site_messages import SessionsQuery
+from bus_schema.site_messages import QueryBase, SessionsQuery
 from bus_schema.topics import AGENT_QUERY
 
 PERIOD_S = 2.0
@@ -48,7 +48,7 @@ class LoopBack:
         except BusUnavailable:
             self._refused = True
 
-    def heard(self, question: SessionsQuery) -> bool:
+    def heard(self, question: QueryBase) -> bool:
         """Note a question that has come; return whether it was one of these, so that nobody need answer it."""
         if not question.id.startswith(self._prefix):
             return question.source == self._agent
