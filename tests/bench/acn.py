@@ -166,7 +166,9 @@ IN_CI = ("EDF", "ours, right", "ours, 30 % wrong")
 TARGETS = {"ours, certain": 0.97, "ours, right": 0.97, "ours, 30 % wrong": 0.92}
 """Share of the bound, as the mean over seeds and transformers."""
 MOST_SWITCHES = 150
-"""A day, as the mean over seeds, for each transformer."""
+"""A day of 54 cars, as the mean over seeds, for each transformer; …"""
+SWITCHES_A_CAR = 2.5
+"""… on days with more cars, for each of them. Each costs two at least."""
 
 
 def stations() -> list[str]:
@@ -187,11 +189,12 @@ def told_line(name: str, outcomes: list[Outcome], limit: float) -> str:
     )
 
 
-def missed(name: str, kw: float, outcomes: list[Outcome]) -> list[str]:
+def missed(name: str, kw: float, outcomes: list[Outcome], cars: float) -> list[str]:
     """Return what ours does at one transformer that it must not."""
     found = []
-    if np.mean([o.switches for o in outcomes]) > MOST_SWITCHES:
-        found.append(f"{name} at {kw:g} kW: more than {MOST_SWITCHES} switches a day")
+    most = max(MOST_SWITCHES, SWITCHES_A_CAR * cars)
+    if np.mean([o.switches for o in outcomes]) > most:
+        found.append(f"{name} at {kw:g} kW: more than {most:g} switches a day")
     if any(o.left_with_nothing for o in outcomes):
         found.append(f"{name} at {kw:g} kW: a car was left with nothing")
     if any(o.over for o in outcomes):
@@ -225,7 +228,7 @@ def main() -> int:
                 print(told_line(name, outcomes, float(limit.mean())), flush=True)
                 ratios.setdefault(name, []).append(float(np.mean([o.delivered for o in outcomes]) / limit.mean()))
                 if name in TARGETS:
-                    problems += missed(name, kw, outcomes)
+                    problems += missed(name, kw, outcomes, float(np.mean([len(stays) for stays in days])))
     means = {name: round(float(np.mean(values)), 4) for name, values in ratios.items()}
     problems += [
         f"{name}: {means[name]} of the bound, not {t}" for name, t in TARGETS.items() if means.get(name, 1) < t

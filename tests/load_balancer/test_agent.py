@@ -218,6 +218,12 @@ async def test_a_second_balancer_stands_by_and_says_so() -> None:
         assert not site.orders("c1")
         assert "stands by" in site.host.problems()[0]
         assert "balancer-two" in site.alarms()
+        while not site.agent._acting:
+            assert site.clock.time_s < 120
+            await site.run(1)
+        # The other one may have granted anything: everybody counts as rated until they have answered to this one.
+        counted = [site.agent.safety.exposures[name].orders[0] for name in site.chargers]
+        assert [(each.current_a, each.own) for each in counted] == [(32.0, False), (32.0, False)]
         await site.run(120)
         assert site.orders("c1")
         assert "balancer-two" not in site.alarms()

@@ -67,6 +67,15 @@ def test_b_gets_what_a_gives_only_after_a_has_answered_and_its_car_has_followed(
     assert order(safety, {"c2": 32}, 3 + MARGINS.reaction_s)["c2"].current_a == 32
 
 
+def test_a_car_that_is_told_less_and_less_may_begin_to_follow_anew_each_time() -> None:
+    safety = obeying(a_site())
+    for at_s, current_a in ((0, 32), (10, 16), (14, 8)):
+        order(safety, {"c1": current_a}, at_s)
+        safety.done("c1", f"c1@{at_s}", at_s)
+    assert safety.worst_a("c1", 14 + MARGINS.reaction_s - 0.1) == 32
+    assert safety.worst_a("c1", 14 + MARGINS.reaction_s) == 8
+
+
 def test_an_order_without_an_answer_counts_until_it_can_no_more_have_an_effect() -> None:
     safety = obeying(a_site())
     order(safety, {"c1": 32}, 0)
@@ -192,7 +201,9 @@ class WorstCharger:
             return None
         order_id, current_a, _ = self.under_way.pop(number % len(self.under_way))
         self.may_draw_a(now_s)
-        self.lease_a, self.lease_ends_s, self.follows_s = current_a, now_s + LEASE_S, now_s
+        if current_a != self.lease_a:
+            self.follows_s = now_s  # The car begins to follow anew.
+        self.lease_a, self.lease_ends_s = current_a, now_s + LEASE_S
         return order_id
 
     def reboot(self, now_s: float) -> None:

@@ -40,6 +40,13 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         return key, pem(self._certificate(subject, key.public_key(), days=days, names=names))
 
+    def subordinate(self, name: str, *, ca: bool) -> "Authority":
+        """Return an authority whose certificate this one has issued, and whether that lets it issue others."""
+        other = Authority(round(self.now.timestamp() * 1000), name)
+        other.root = self._certificate(other.name, other.key.public_key(), ca=ca)
+        other.root_pem = pem(other.root)
+        return other
+
     def sign(self, request_pem: str, *, days: int = 365) -> str:
         """Sign a request (PEM)."""
         request = x509.load_pem_x509_csr(request_pem.encode())

@@ -110,7 +110,7 @@ async def test_a_backend_that_does_not_answer_counts_as_offline_after_a_while():
         stage.steve.silent.add("Authorize")
         assert await stage.ask_access("GOOD") is None
         id = f"ask-{len(stage.sent) - 1}"
-        await stage.pass_time(11)
+        await stage.pass_time(5)
         replies = [stage.access_reply(f"ask-{n}") for n in range(len(stage.sent) + 1)]
         assert [reply.verdict for reply in replies if reply is not None] == [Verdict.ACCEPTED] * 2, id
 

@@ -114,10 +114,23 @@ async def test_an_acknowledged_but_discarded_stop_is_an_alarm():
         await charger.end()
         await stage.pass_time(31)
         assert len(stage.steve.discarded) == 1
-        (alarm,) = stage.alarms().values()
+        alarm = stage.alarms()["ocpp-discarded-c1-steve"]
         assert alarm.severity is Severity.CRITICAL and alarm.charger == "c1"
         assert "has probably not kept transaction 1" in alarm.text and "1234 Wh" in alarm.text
         assert "ahead of the backend's clock" in alarm.text
+
+
+async def test_a_backend_s_clock_that_is_wrong_is_an_alarm_that_clears():
+    async with Stage() as stage:
+        stage.steve.interval = 60
+        stage.steve.ahead_ms = -90_000
+        await stage.charger()
+        await stage.pass_time(31)
+        (alarm,) = stage.alarms().values()
+        assert "90 s behind" in alarm.text
+        stage.steve.ahead_ms = 0
+        await stage.pass_time(95)
+        assert stage.alarms() == {}
 
 
 async def test_a_register_that_went_back_is_an_alarm_too():

@@ -117,4 +117,9 @@ def test_chains():
         check_chain(leaf, [authority.root], NOW_MS + 400 * 86_400_000)
     with pytest.raises(BadCertificate, match="leads to no root"):
         check_chain([*leaf, authority.root], [], NOW_MS)
+    middle = authority.subordinate("middle", ca=True)
+    check_chain([*read_chain(middle.issue("leaf")[1]), middle.root], [authority.root], NOW_MS)
+    charger = authority.subordinate("a charger", ca=False)
+    with pytest.raises(BadCertificate, match="no certification authority"):
+        check_chain([*read_chain(charger.issue("forged")[1]), charger.root], [authority.root], NOW_MS)
     assert pem(authority.root).startswith("-----BEGIN")

@@ -22,7 +22,7 @@ __all__ = ["ear"]
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(240)]
 
 SEED = random.SystemRandom().randrange(1_000_000)
-CHARGERS, KILLS = 5, 12
+CHARGERS, KILLS = 5, 8
 
 
 class OnTheBus(Charger):

@@ -1,9 +1,13 @@
 """The bridge on a real broker, with the firmware's own app as the charger and a backend on a real WebSocket."""
 
+import asyncio
+import socket
+
 import pytest
 from ocpp.v16 import call, datatypes
 
-from bus_schema.topics import CHARGER_STATE
+from agents.ocpp_bridge.outbox import depth
+from bus_schema.topics import CHARGER_STATE, SESSION
 from bus_schema.words import ChargerStatus
 from tests.integration.chargers import CARD, OTHER_CARD, quick_car
 from tests.integration.conftest import StartAgent, StartCharger, ear, start_agent, start_charger
@@ -14,6 +18,12 @@ from tests.waiting import eventually
 __all__ = ["ear", "start_agent", "start_charger"]
 
 pytestmark = pytest.mark.broker
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def backends(steve: ServedSteve) -> list[dict[str, str]]:
@@ -94,3 +104,38 @@ async def test_a_reset_reboots_the_charger_and_is_told(
         await eventually(lambda: len(steve.got("StatusNotification")) >= 2, 20, "the charge point has booted")
         assert (await steve.ask(call.Reset("Soft"))).status == "Accepted"
         await eventually(lambda: len(steve.got("BootNotification")) == 2, 30, "it has booted again")
+
+
+async def test_the_embedded_backend_serves_the_bridge(
+    ear: Ear, start_agent: StartAgent, start_charger: StartCharger
+) -> None:
+    port = free_port()
+    await start_agent("ledger")
+    await start_agent("csms", port=port, stations={"c1": {"on_bus": False}}, id_tags={CARD: {}})
+    await start_agent("access", policies=["backend"])
+    backend = {"name": "own", "url": f"ws://127.0.0.1:{port}"}
+    bridge = await start_agent("ocpp_bridge", backends=[backend], reconnect_max_s=1)
+    charger = await start_charger("c1")
+    car = charger.plug(quick_car(6))
+
+    def served_by() -> bool:
+        assert bridge.host is not None
+        points = bridge.host.agent._charge_points
+        return "c1" in points and points["c1"].primary.online
+
+    await eventually(served_by, 20, "the charge point is accepted")
+    charger.tap(CARD)
+    await charger.takes(car, 6)
+    charger.unplug()
+    record = await ear.hears(SESSION, lambda record: not record.active, within_s=30)
+    assert abs(record.energy_wh - car.energy_wh) <= 1
+
+    async def outbox() -> dict[tuple[str, str], int]:
+        assert bridge.host is not None
+        return await bridge.host.agent.store.run(depth)
+
+    for _ in range(100):
+        if await outbox() == {}:
+            break
+        await asyncio.sleep(0.05)
+    assert await outbox() == {}

@@ -2,7 +2,9 @@
 
 import pytest
 from ocpp.v16 import call, datatypes
+from sqlalchemy import update
 
+from agents.ocpp_bridge.models import TransactionRow
 from agents.runtime.ocpp import format_time
 from tests.ocpp_bridge.stage import Stage, StageClock
 from tests.ocpp_bridge.steve import Steve
@@ -105,9 +107,12 @@ async def test_a_tx_profile_does_not_outlive_its_transaction_over_a_restart(tmp_
         await charger.boot()
         await again.pass_time(3)
         assert limits(charger)[-1] == 7.0
+        with again.store.engine.begin() as connection:
+            # Killed after the end was committed and before anything followed.
+            connection.execute(update(TransactionRow).values(ended_ms=clock.now_ms()))
+    charger.session = None
     async with Stage(url, clock, {"steve": steve}) as once_more:
         once_more.chargers["c1"], charger.stage = charger, once_more
-        await charger.end()
         await charger.boot()
         await charger.start()
         before = len(limits(charger))

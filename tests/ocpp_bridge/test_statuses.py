@@ -39,16 +39,17 @@ def test_suspended_evse_says_why():
     assert connector.info == "0 A: phase L2 of circuit garage is full"
 
 
-@pytest.mark.parametrize("fault", list(Fault))
-async def test_every_fault_has_its_error_code_and_our_own_word(fault):
+async def test_every_fault_has_its_error_code_and_our_own_word():
     async with Stage() as stage:
         charger = await stage.charger()
-        await charger.fault(fault)
-        await stage.pass_time(1)
-        whole, connector = stage.steve.got("StatusNotification")[2:]
-        assert whole["status"] == connector["status"] == "Faulted"
-        assert connector["errorCode"] == OCPP_ERROR_CODE[fault]
-        assert connector["vendorErrorCode"] == fault.value and connector["vendorId"] == "chargebus"
+        for fault in Fault:
+            before = len(stage.steve.got("StatusNotification"))
+            await charger.fault(fault)
+            await stage.pass_time(1)
+            whole, connector = stage.steve.got("StatusNotification")[before:]
+            assert whole["status"] == connector["status"] == "Faulted"
+            assert connector["errorCode"] == OCPP_ERROR_CODE[fault]
+            assert connector["vendorErrorCode"] == fault.value and connector["vendorId"] == "chargebus"
 
 
 async def test_a_silent_meter_is_told_beside_the_status():

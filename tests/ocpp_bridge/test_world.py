@@ -12,7 +12,7 @@ from agents.ocpp_bridge import OcppBridge
 from agents.runtime.agent import Context
 from tests.ocpp_bridge.steve import Steve
 from tests.world.agent_process import AgentClock
-from tests.world.day import Day, workplace_stays
+from tests.world.day import Day, Stay
 from tests.world.entropy import stream
 from tests.world.world import EPOCH_MS, Plan, World
 
@@ -82,7 +82,7 @@ def transacted(steve: Steve) -> list[tuple[str, int]]:
 
 
 def doubted(world: World) -> list[tuple[str, int]]:
-    """What the bridge says that the backend has probably not kept: a charger's clock was wrong in the world's trouble."""
+    """What the bridge says that the backend has probably not kept: in the world some clocks are wrong."""
     database = sqlite3.connect(f"file:{world.agents['ocpp_bridge'].database}?mode=ro", uri=True)
     rows = database.execute(
         "SELECT charger, end_wh - start_wh FROM ocpp_bridge_transaction WHERE doubt IS NOT NULL"
@@ -102,24 +102,29 @@ def live(seed: int, minutes: int) -> None:
         assert len(steve.discarded) <= len(doubted(world))
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_every_session_is_one_transaction_under_every_fault(seed):
     live(seed, 6)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10, 16))
+@pytest.mark.parametrize("seed", range(10, 13))
 def test_more_lives(seed):
     live(seed, 15)
 
 
 @pytest.mark.slow
-def test_a_whole_day_of_a_car_park():
-    random = stream(1, "car park")
-    with Day(workplace_stays(random, 4)) as world:
+def test_a_working_day():
+    hour_ms = 3_600_000
+    stays = [
+        Stay("c1", hour_ms // 6, 2 * hour_ms, 9_000.0, 16.0, 3),
+        Stay("c2", hour_ms // 3, 6 * hour_ms, 20_000.0, 32.0, 1),
+        Stay("c1", 3 * hour_ms, 6 * hour_ms, 30_000.0, 16.0, 3),
+    ]
+    with Day(stays) as world:
         world.build()
-        steve = join(world, random, trouble_until_ms=86_400_000)
-        world.loop.run_until(86_400_000 + 8 * 3_600_000)
+        steve = join(world, stream(1, "working day"), trouble_until_ms=6 * hour_ms)
+        world.loop.run_until(6 * hour_ms + 600_000)
         world.settle()
         found = transacted(steve)
-        assert found == recorded(world) and len(found) == 8
+        assert found == recorded(world) and [wh for _, wh in found] == [9_000, 30_000, 20_000]

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from agents.load_balancer import agent, history, limits, safety, site
 from agents.load_balancer.agent import LoadBalancer
-from agents.load_balancer.claim import Claims, Knowledge, Standing
+from agents.load_balancer.claim import Claims, Standing
 from agents.load_balancer.orders import Exposure, Margins, Order
 from agents.load_balancer.safety import Approved, Safety
 from agents.load_balancer.site import PHASES
@@ -197,17 +197,6 @@ def everybody_acts() -> AbstractContextManager[Any]:
     return patch.object(Claims, "may_act", acts)
 
 
-def successors_know_everything() -> AbstractContextManager[Any]:
-    """Who takes over from another balancer takes its own database for the truth."""
-    claim = LoadBalancer._claim
-
-    async def sure(self: LoadBalancer) -> None:
-        self.claims.knowledge = Knowledge.OWN
-        await claim(self)
-
-    return patch.object(LoadBalancer, "_claim", sure)
-
-
 def _charger_phases(change: Callable[[int, tuple[str, ...]], tuple[str, ...]]) -> AbstractContextManager[Any]:
     init, describe = LoadBalancer.__init__, LoadBalancer._know
 
@@ -292,25 +281,24 @@ NONE: frozenset[str] = frozenset()
 MUTATIONS: dict[Mutation, Hunt] = {
     decrease_frees_at_once: Hunt(6),
     unanswered_orders_do_not_count: Hunt(6),
-    fallback_does_not_count: Hunt(1, frozenset({"power"}), table=a_table(30.0, 6.0)),
-    any_answer_replaces_everything: Hunt(1, frozenset({"delay", "hostile", "duplicate"}), table=a_table(40.0, 0.0)),
+    fallback_does_not_count: Hunt(3, frozenset({"power"}), table=a_table(30.0, 6.0)),
+    any_answer_replaces_everything: Hunt(3, frozenset({"delay", "hostile", "duplicate"}), table=a_table(40.0, 0.0)),
     cars_follow_at_once: Hunt(1, NONE, table=a_table(40.0, 0.0)),
     leases_do_not_count: Hunt(1, frozenset({"partition"}), table=a_table(40.0, 0.0)),
     chargers_obey_unasked: Hunt(1, frozenset({"power"}), table=a_table(40.0, 0.0), wild=True),
-    crowded_rows_take_more: Hunt(1, frozenset({"kill"}), table=a_table(40.0, 0.0)),
-    room_is_not_used_up: Hunt(1, NONE, table=a_table(40.0, 0.0)),
+    crowded_rows_take_more: Hunt(3, frozenset({"kill"}), table=a_table(40.0, 0.0)),
+    room_is_not_used_up: Hunt(10, NONE, table=a_table(40.0, 0.0)),
     the_planner_is_trusted: Hunt(2),
-    contracts_come_as_a_surprise: Hunt(1, NONE, table=a_table(60.0, 6.0, contract=CONTRACT)),
+    contracts_come_as_a_surprise: Hunt(3, NONE, table=a_table(60.0, 6.0, contract=CONTRACT)),
     rotation_is_ignored: Hunt(1, NONE, table=SINGLE_PHASE),
     parents_are_ignored: Hunt(1, NONE, table=TWO_WINGS),
     transformers_are_ignored: Hunt(1, NONE, table=a_table(60.0, 0.0, transformer_kva=20.0)),
     unbalance_is_ignored: Hunt(
         1, NONE, table={**SINGLE_PHASE, "circuits": {"main": {"limit_a": 90.0, "unbalance_a": 20}}}
     ),
-    granted_before_it_is_written: Hunt(1, frozenset({"kill"}), table=a_table(40.0, 0.0)),
-    nothing_is_recalled: Hunt(1, frozenset({"kill"}), table=a_table(40.0, 0.0)),
-    everybody_acts: Hunt(1, frozenset({"delay"}), "foreign", a_table(40.0, 0.0)),
-    successors_know_everything: Hunt(1, frozenset({"kill"}), "foreign", a_table(40.0, 0.0)),
+    granted_before_it_is_written: Hunt(4, frozenset({"kill"}), table=a_table(40.0, 0.0)),
+    nothing_is_recalled: Hunt(25, frozenset({"kill"}), table=a_table(40.0, 0.0)),
+    everybody_acts: Hunt(15, frozenset({"delay"}), "foreign", a_table(40.0, 0.0)),
 }
 """What is broken, and where to look for it."""
 

@@ -27,6 +27,13 @@ def before_init():
     assert raises(RuntimeError, cp_pwm.offer, 6000)
 
 
+def nothing_is_known_at_first(rig):
+    """Before the first turn there is no state, least of all A: a car may be there."""
+    cp_pwm.circuit_power_cycle()
+    assert rig.word(cp_pwm.STATE) == 6 and rig.word(cp_pwm.DUTY) == 1000
+    assert rig.word(cp_pwm.DERATED_MA) == rig.word(cp_pwm.CABLE_MA) == rig.word(cp_pwm.COIL) == 0
+
+
 def bad_input(rig):
     good = array("i", bytes(4 * cp_pwm.WORDS))
     for bad in (b"", bytearray(400), array("i", [0]), array("b", bytes(400)), 5, None):
@@ -234,7 +241,8 @@ def energy(rig):
 
 before_init()
 rig = Rig()
-checks = (bad_input, allocates_nothing, events, report_is_whole, can, disconnect, pilot, can_bus_of_the_drivers, energy)
+checks = (nothing_is_known_at_first, bad_input, allocates_nothing, events, report_is_whole)
+checks += (can, disconnect, pilot, can_bus_of_the_drivers, energy)
 for check in checks:
     check(rig)
     print(check.__name__)

@@ -1,9 +1,10 @@
-"""One life of a charger that ends with a power loss: ``power_loss.py FOLDER HOST PORT SEED WRITES``.
+"""One life of a charger that ends with a power loss: ``power_loss.py FOLDER HOST PORT SEED WRITES THERE UTC``.
 
 The charger of :mod:`firmware.boards.unix_station` on a real broker, about a hundred times as fast as real time. At
 write number ``WRITES`` (0: never) the process kills itself as ``kill -9`` does: before the write, with any part of it
 on disk, after it, or between a file's writing and its renaming. Every event that is safely in the journal is printed
-before anything else happens. Without a kill it ends with exit code 0 once nothing waits for the ledger any more.
+before anything else happens. With ``THERE`` a car is plugged in from the beginning; ``UTC`` is what its clock says
+then, 0 for nothing. Without a kill it ends with exit code 0 once nothing waits for the ledger any more.
 """
 
 import asyncio
@@ -79,11 +80,11 @@ class FailingStorage(FileStorage):
 class Driver:
     """Comes, charges for a while and goes, again and again; not any more once nobody shall come."""
 
-    def __init__(self, random, comes):
+    def __init__(self, random, comes, there):
         self._random = random
         self._comes = comes
         self._there = False
-        self._at = 500 + random.below(3000)
+        self._at = 0 if there else 500 + random.below(3000)
 
     def step(self, now):
         if now < self._at:
@@ -99,11 +100,13 @@ class Driver:
         self._there = not self._there
 
 
-async def run(folder, host, port, seed, writes):
+async def run(folder, host, port, seed, writes, there, utc):
     random = Random(seed)
     hardware = UnixHardware()
     cp_pwm.circuit_energy_in(folder + "/register.true")
     clock = CircuitClock()
+    if utc:
+        clock.set_utc_ms(utc)
     storage = FailingStorage(folder, random, writes)
     client = MqttClient(host, port, "garage-c1", os.urandom, user="c1", password="c1")
     client.backoff_ms = (20, 200)
@@ -111,7 +114,8 @@ async def run(folder, host, port, seed, writes):
     charger.boot()
     Runner(charger, client)
     network = asyncio.create_task(client.run())
-    driver = Driver(random, writes > 0)
+    driver = Driver(random, writes > 0, there)
+    driver.step(0)
     while writes or charger.journal.pending or charger.sessions.session is not None or clock.ticks_ms() < 20000:
         wait = charger.tick()
         cp_pwm.circuit_advance(max(1, min(wait, STEP_MS)))
@@ -127,4 +131,5 @@ class Identity:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])))
+    numbers = [int(argument) for argument in sys.argv[3:]]
+    asyncio.run(run(sys.argv[1], sys.argv[2], *numbers))

@@ -16,10 +16,12 @@ NOT_THERE = 3
 
 
 def micropython() -> str:
-    """Return the program, made from what is here now; ``$MICROPYTHON`` overrides it. Skips where it cannot be built."""
+    """Return the program, made from what is here now; ``$MICROPYTHON`` overrides it. Skips where it was never built."""
     chosen = os.environ.get("MICROPYTHON")
     if chosen:
         return chosen
+    if not BUILT.exists():
+        missing("micropython (sh firmware/build_micropython_unix.sh makes one)")
     done = subprocess.run(["sh", str(BUILD)], capture_output=True, text=True, check=False)
     if done.returncode == NOT_THERE:
         missing(f"micropython ({done.stderr.strip()})")

@@ -27,7 +27,12 @@ class Site:
         self.states: list[dict[str, Any]] = []
         self.replies: list[dict[str, Any]] = []
         self.online: list[bool] = []
-        self.authorizes = True
+        self.settings: dict[str, Any] | None = None
+        """What the charger is told to be configured as, until it has said that it is."""
+        self._configures = ""
+        self._boots: dict[str, int] = {}
+        self.latest_ms = 1_800_000_000_000
+        """Latest moment that was heard of."""
         self.acks = acks
         self._random = random.Random(f"site {seed}")
         self._commands = 0
@@ -53,10 +58,11 @@ class Site:
             self.online.append(message["online"])
         elif name == "charger_command_reply":
             self.replies.append(message)
+            if message["id"] == self._configures and message["stage"] == "done":
+                self.settings = None
         elif name == "charger_state" and not retained:
             self.states.append(message)
-            if self.authorizes and message["status"] == "Preparing" and not message.get("session"):
-                self._authorize(topic, message)
+            self._answer(topic.removesuffix("/state"), message)
 
     def _take(self, topic: str, message: dict[str, Any]) -> None:
         key = (message["boot_id"], message["seq"])
@@ -68,12 +74,26 @@ class Site:
             if self.events[key] != body:
                 self.conflicts.append(key)
         if self._random.random() < self.acks:
-            ack = {"ts": utc(message), "boot_id": message["boot_id"], "seq": message["seq"]}
+            ack = {"ts": self.utc(message), "boot_id": message["boot_id"], "seq": message["seq"]}
             self.client.publish(f"{topic}/ack", json.dumps(ack), 1, False)
 
-    def _authorize(self, topic: str, message: dict[str, Any]) -> None:
-        token = {"type": "no_authorization", "value": ""}
-        self.send(topic.removesuffix("/state"), utc(message), op="authorize", id_token=token)
+    def _answer(self, charger_topic: str, state: dict[str, Any]) -> None:
+        """Configure the charger, and let whoever has come charge."""
+        if self.settings is not None:
+            self._configures = self.send(charger_topic, self.utc(state), op="configure", settings=self.settings)
+        if state["status"] == "Preparing" and not state.get("session"):
+            token = {"type": "no_authorization", "value": ""}
+            self.send(charger_topic, self.utc(state), op="authorize", id_token=token)
+
+    def utc(self, message: dict[str, Any]) -> int:
+        """The time by which this site lives: the charger's, or its uptime, one boot after the other."""
+        if message["ts"] is not None:
+            now_ms = int(message["ts"])
+        else:
+            base_ms = self._boots.setdefault(message["boot_id"], self.latest_ms + 1000)
+            now_ms = base_ms + int(message["uptime_ms"])
+        self.latest_ms = max(self.latest_ms, now_ms)
+        return now_ms
 
     def send(self, charger_topic: str, now_utc: int, **command: Any) -> str:
         """Send a command; return its id."""
@@ -82,8 +102,3 @@ class Site:
         head = {"ts": now_utc, "id": number, "source": "access", "deadline_ts": now_utc + 60_000}
         self.client.publish(f"{charger_topic}/command", json.dumps(head | command), 1, False)
         return number
-
-
-def utc(message: dict[str, Any]) -> int:
-    """The time by which this site lives, from a charger's message."""
-    return 1_800_000_000_000 + int(message.get("uptime_ms") or 0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.brokers import RunningBroker
-from tests.firmware.unix.site import Site, utc
+from tests.firmware.unix.site import Site
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.micropython, pytest.mark.broker]
@@ -94,7 +94,7 @@ class Charger:
         return await self.state(lambda state: state["status"] == "Charging" and state["contactor_closed"], "charging")
 
     def command(self, **fields: object) -> str:
-        return self.site.send(TOPIC, utc(self.site.states[-1]), **fields)
+        return self.site.send(TOPIC, self.site.utc(self.site.states[-1]), **fields)
 
     async def answered(self, number: str) -> dict[str, Any]:
         def last() -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Power loss by ``kill -9`` at random writes of the journal, on MicroPython's unix port (invariants 4, 5 and 11).
 
-``CHARGEBUS_POWER_LOSSES`` sets how many, ``CHARGEBUS_POWER_SEED`` repeats a schedule.
+Sessions that are cut end, or go on after the boot where that is set and the car is still there. How many power losses
+there are of each kind is set by ``CHARGEBUS_POWER_LOSSES``; ``CHARGEBUS_POWER_SEED`` repeats a schedule.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from tests.firmware.unix.program import FOLDER
 from tests.firmware.unix.site import EventKey, Site
 from tests.waiting import eventually
 
-ROUNDS = int(os.environ.get("CHARGEBUS_POWER_LOSSES", "40"))
+ROUNDS = int(os.environ.get("CHARGEBUS_POWER_LOSSES", "20"))
 SEED = int(os.environ.get("CHARGEBUS_POWER_SEED", random.SystemRandom().randrange(1_000_000)))
 UJ_PER_WH = 3_600_000_000
 KILLED = -9
@@ -26,6 +27,8 @@ MOST_WRITES = 16
 OUTSIDE = 0.3
 """Which part of the lives is ended from outside, at a moment and not at a write."""
 
+STAYS = 0.7
+"""How often the car is still there when the power comes back, where sessions go on."""
 SILENT = 4
 """For so many lives in a row, again and again, the ledger acknowledges nothing: the journal fills."""
 
@@ -41,12 +44,14 @@ class Lives:
         self.journalled: set[EventKey] = set()
         """What the charger has said to be safe on flash."""
 
-    async def live(self, seed: int, writes: int, within_s: float) -> int:
+    async def live(self, seed: int, writes: int, within_s: float, there: bool = False, utc: int = 0) -> int:
         """Live until the power is lost at that write, or after so many seconds; return the exit code."""
         process = await asyncio.create_subprocess_exec(
             *self._command,
             str(seed),
             str(writes),
+            str(int(there)),
+            str(utc),
             env=os.environ | {"MICROPYPATH": ".frozen"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -118,11 +123,21 @@ def wrong_sessions(site: Site, true_wh: int) -> list[str]:
     return found
 
 
+def resumed(site: Site) -> int:
+    """How many sessions began in one boot and were ended by the car in another."""
+    events = site.events.values()
+    began = {event["session_id"]: event["boot_id"] for event in events if event["type"] == "session_started"}
+    by_a_car = [event for event in events if event["type"] == "session_ended" and event["reason"] != "PowerLoss"]
+    return sum(began[event["session_id"]] != event["boot_id"] for event in by_a_car)
+
+
+@pytest.mark.parametrize("resumes", [False, True], ids=["sessions_end", "sessions_go_on"])
 async def test_power_loss_at_any_write_loses_nothing_and_doubles_nothing(
-    unix_port: str, broker: RunningBroker, tmp_path: Path
+    resumes: bool, unix_port: str, broker: RunningBroker, tmp_path: Path
 ) -> None:
     schedule = random.Random(SEED)
     site = Site(broker, SEED, acks=0.8)
+    site.settings = {"resume_after_power_loss": True} if resumes else None
     running = asyncio.create_task(site.client.run())
     await eventually(lambda: site.client.connected)
     lives = Lives(unix_port, tmp_path, broker)
@@ -132,18 +147,22 @@ async def test_power_loss_at_any_write_loses_nothing_and_doubles_nothing(
         outside = schedule.random() < OUTSIDE
         within_s = schedule.uniform(0.02, 0.6) if outside else 30
         writes = 10_000 if outside else schedule.randint(1, MOST_WRITES)
-        assert await lives.live(SEED * 100_000 + number, writes, within_s) == KILLED
+        there = resumes and schedule.random() < STAYS
+        utc = site.latest_ms + 1000 if resumes else 0
+        assert await lives.live(SEED * 100_000 + number, writes, within_s, there, utc) == KILLED
         ends["from outside" if outside else "at a write"] += 1
     site.acks = 1.0
     assert await lives.live(SEED, 0, 60) == 0
     trouble = disagreements(site, lives)
     sessions = [event for event in site.events.values() if event["type"] == "session_ended"]
+    cut = sum(event["reason"] == "PowerLoss" for event in sessions)
     print(
         f"\nseed {SEED}: {ROUNDS} power losses ({dict(ends)}): {len(site.events)} events of "
         f"{len({boot_id for boot_id, _ in site.events})} boots ({site.repeated} came again), {len(sessions)} sessions "
-        f"({Counter(event['reason'] for event in sessions)}), {lives.true_wh()} Wh"
+        f"({cut} cut, {resumed(site)} went on), {lives.true_wh()} Wh"
     )
     assert not trouble, f"seed {SEED}\n" + "\n".join(trouble[:20])
-    assert sum(event["reason"] == "PowerLoss" for event in sessions) >= ROUNDS / 10, "hardly a session was cut"
+    assert cut + resumed(site) >= ROUNDS / 10, "hardly a session was cut"
+    assert (resumed(site) > 0) == resumes
     site.client.stop()
     await asyncio.wait_for(running, 5)

@@ -148,7 +148,7 @@ def test_nobody_there():
 
 @pytest.mark.parametrize("now_s", [-1e9, 0.0, 99.0, 1e9])
 def test_a_clock_that_jumps_switches_nobody_off_and_on(now_s):
-    cars = [demand(f"c{n}", "L1") for n in range(4)]
+    cars = [demand(f"c{n}", "L1", energy_delivered_wh=500.0, drawn_a=6.5) for n in range(4)]
     limits = fuse("garage", 13, cars)
     before = plan(cars, limits, State(), now_s=100.0)
     before = plan(cars, limits, before.state, now_s=110.0)

@@ -16,7 +16,7 @@ from agents.load_balancer.allocation.staying import presence
 from tests.load_balancer.allocation.sites import demand
 
 FEW = settings(max_examples=100, deadline=None)
-ANGLES = st.sampled_from([0.0, 0.5, np.pi / 6, -np.pi / 2, 5 * np.pi / 6, np.pi])
+ANGLES = st.sampled_from([0.0, 0.5, np.pi / 6, -np.pi / 2, 5 * np.pi / 6, np.pi, 2 * np.pi / 3, -2 * np.pi / 3])
 COEFFICIENTS = st.lists(st.builds(cmath.rect, st.sampled_from([0.25, 0.5, 1.0, 2.0]), ANGLES), min_size=1, max_size=4)
 
 
@@ -45,6 +45,13 @@ def test_tangents_enclose_the_circle_closely(coefficients, currents):
     true = abs(matrix @ x)[0]
     assert set(constraint_of) == {0}
     assert true * 0.994 - 1e-9 <= max(0.0, (rows @ x).max()) <= true + 1e-9
+
+
+def test_columns_on_all_sides_are_enclosed_on_all_sides():
+    star = np.exp(1j * np.array([[0.0, 2.0, 4.0]]) * np.pi / 3)
+    rows, _ = tangents(star)
+    for x in ([1, 1, 0], [0, 1, 1], [1, 0, 1]):
+        assert (rows @ np.array(x)).max() == pytest.approx(1.0, rel=0.006)
 
 
 def test_a_plain_sum_needs_one_row_and_a_difference_two():

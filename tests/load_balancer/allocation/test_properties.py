@@ -72,6 +72,12 @@ def test_the_order_in_which_things_are_handed_in_does_not_matter(site, random):
     assert again.grants == first.grants
 
 
+def test_of_equal_cars_the_same_ones_charge_in_any_order():
+    cars = [demand(f"c{n}", "L1", energy_wanted_wh=9_000.0, departure_s=9_000.0) for n in range(6)]
+    limits = fuse("garage", 20, cars)
+    assert plan(cars[::-1], limits, now_s=0.0).grants == plan(cars, limits, now_s=0.0).grants
+
+
 @FEW
 @given(sites(), st.sampled_from([highs, fails]))
 def test_the_constraint_that_is_named_is_one_that_binds(site, solve):
