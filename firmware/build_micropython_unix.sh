@@ -84,7 +84,7 @@ fetch() {
         export APT_CONFIG="$work/apt.conf"
         apt-get -q update
         cd "$work/fetched" && apt-get -q source --download-only micropython
-    ) || die "the source package could not be fetched"
+    ) || die "the source package could not be fetched" 3
     MICROPYTHON_TAR=$(ls "$work"/fetched/*.orig.tar.xz)
     MICROPYTHON_DEBIAN_TAR=$(ls "$work"/fetched/*.debian.tar.xz)
 }

@@ -39,6 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "log": _entry("maintenance", "Fetch a charger's log, or let it put the log to --url.", _COMMAND),
     "reserve": _entry("reserve", "Keep a charger for one token.", _COMMAND),
     "cancel-reservation": _entry("reserve", "End a reservation early.", _COMMAND),
+    "csms": _entry("csms", "Ask and set up OCPP stations: keys, messages, schedules, vendors' data.", _COMMAND),
     "flash": _entry("flash", "Install the app on a charger at a serial cable.", _DEVICE),
     "provision": _entry("provision", "Give a charger at a serial cable its identity and credentials.", _DEVICE),
     "device-log": _entry("flash", "Print the log of a charger at a serial cable.", _DEVICE),
@@ -46,7 +47,7 @@ COMMANDS: dict[str, Entry] = {
     "pki": _entry("pki", "Make and show the site's certificates: broker, agents, chargers.", _TOOLS),
     "prepare": _entry("prepare", "Make a site's folder: certificates, secrets, site.toml, access list.", _TOOLS),
     "backup": _entry("backup", "Save everything of a site that matters, while it runs, into one file.", _TOOLS),
-    "restore": _entry("restore", "Bring a site back from a backup, into empty folders.", _TOOLS),
+    "restore": _entry("backup", "Bring a site back from a backup, into empty folders.", _TOOLS),
     "dashboards": _entry("dashboards", "Push the dashboards and alerts to a Grafana, or check them.", _TOOLS),
     "schema": _entry("schema", "Print the contract: the topics, a message's JSON Schema, AsyncAPI.", _TOOLS),
 }

@@ -13,6 +13,7 @@ from agents.cli.lazy import command_app
 from agents.cli.pki_authority import CA, PkiError, found, issue
 from agents.cli.prepare_files import (
     ACCESS_LIST,
+    BACKUPS,
     BROKER,
     CARDS_FILE,
     COMPOSE_SECRETS,
@@ -81,6 +82,7 @@ def make(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
     mode = READABLE if asked.kind is Kind.COMPOSE else PRIVATE
     if asked.kind is Kind.COMPOSE:
         yield from _secrets(folder / "secrets", mode)
+        (folder / BACKUPS).mkdir(mode=0o700, exist_ok=True)
         yield from _new(folder / ENVIRONMENT_FILE, environment(asked.site, folder), READABLE)
     yield from _new(folder / CARDS_FILE, cards_csv(), READABLE)
     yield from _new(folder / SITE_FILE, site_toml(asked), READABLE)

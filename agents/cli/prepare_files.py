@@ -39,10 +39,15 @@ SITE_FILE, ENVIRONMENT_FILE, STEVE_FILE = "site.toml", "compose.env", "steve.pro
 CARDS_FILE = "access/cards.csv"
 """In a folder of its own: a container that is given a single file does not see it replaced."""
 
+BACKUPS = "backups"
+"""Folder that ``compose.yaml``'s tools write backups to."""
+
 COMPOSE_SECRETS = ("postgres.password", "influxdb.password", "influxdb.token", "grafana.password", "steve.password")
 """Drawn at random, one file each in ``secrets/``, without a line break at the end."""
 
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
+_HOST = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
 _DEVICES = frozenset({Role.CHARGER, Role.METER})
 
 
@@ -80,9 +85,7 @@ class Wanted:
         return (*self.agents, str(Role.TECHNICIAN), *self.devices)
 
 
-def wanted(
-    site: str, hosts: Sequence[str], kind: Kind, agents: Iterable[str], devices: Iterable[str]
-) -> Wanted:
+def wanted(site: str, hosts: Sequence[str], kind: Kind, agents: Iterable[str], devices: Iterable[str]) -> Wanted:
     """Check what was asked for. Raises :class:`PrepareError`."""
     names = tuple(dict.fromkeys(devices))
     try:
@@ -204,6 +207,7 @@ def _settings(kind: Kind, agent: str) -> str:
         "console": 'host = "0.0.0.0"\nport = 8080\n' if compose else 'host = "127.0.0.1"\nport = 8080\n',
         "influx_logger": _INFLUXDB if compose else _NO_INFLUXDB,
         "ocpp_bridge": _BRIDGE if compose else "",
+        "csms": 'host = "0.0.0.0"\n# port = 8887\n' if compose else "# port = 8887\n",
     }.get(agent, "")
 
 

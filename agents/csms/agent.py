@@ -23,7 +23,7 @@ from agents.csms.settings import CsmsSettings, Station
 from agents.csms.speaking import Speaker
 from agents.csms.state import ConnectorState
 from agents.csms.stations import MOST_UNKNOWN, Authorizing, KnownStation, Port
-from agents.csms.transitions import begin_boot, cap_reached
+from agents.csms.transitions import begin_boot, cap_reached, nobody_awaited
 from agents.csms.v16.link import V16Link
 from agents.csms.v16.session import V16Session
 from agents.runtime.agent import Agent, BusUnavailable, CannotStart, Context, Received, every, on
@@ -197,12 +197,7 @@ class Csms(Agent[CsmsSettings]):
         self.stations[identity] = station
         for number in range(1, connectors + 1):
             charger = f"{name}-{number}"
-            state = self._kept.get(charger) or ConnectorState(
-                boot_id=self._boot_id,
-                max_current_a=settings.rated_current_a,
-                fallback_current_a=settings.fallback_current_a,
-                required_sources=settings.required_sources,
-            )
+            state = recalled(self._kept.get(charger), settings, self._boot_id)
             connector = Connector(
                 charger, number, settings, state, self.store, self.clock, self._started_s, self._speaker.changed
             )
@@ -286,6 +281,10 @@ class Csms(Agent[CsmsSettings]):
         self._speaker.pending = await self.store.run(waiting)
         self._speaker.tick()
         now_ms = self.clock.now_ms()
+        for port in self._ports.values():
+            awaited = port.connector.state.awaited
+            if awaited is not None and awaited.until_ms <= now_ms:
+                await port.connector.change(partial(nobody_awaited, now_ms=now_ms))
         for station in self.stations.values():
             link = station.link
             for port in station.ports.values() if link is not None else ():
@@ -302,7 +301,9 @@ class Csms(Agent[CsmsSettings]):
     # Connectors
 
     async def _enforce(self, port: Port, link: V16Link) -> None:
-        for command in await port.limiter.apply(link):
+        done = await port.limiter.apply(link)
+        self._speaker.changed(port.connector)
+        for command in done:
             await self._keep_and_reply(port, command, Answer(ReplyStage.DONE))
 
     async def _end_at_cap(self, port: Port, link: V16Link, now_ms: int) -> None:
@@ -409,6 +410,19 @@ class Csms(Agent[CsmsSettings]):
         if not task.cancelled() and task.exception() is not None:
             error = task.exception()
             self.log.error("task_failed", error=type(error).__name__, reason=str(error)[:400])
+
+
+def recalled(kept: ConnectorState | None, settings: Station, boot_id: str) -> ConnectorState:
+    """Return a connector's state at the start: as it was kept, with limits that ``site.toml`` has changed since."""
+    limits: dict[str, Any] = {
+        "max_current_a": settings.rated_current_a,
+        "fallback_current_a": settings.fallback_current_a,
+        "required_sources": settings.required_sources,
+    }
+    said = json.dumps(limits)
+    if kept is None:
+        return ConnectorState(boot_id=boot_id, site_settings=said, **limits)
+    return kept if kept.site_settings == said else kept.model_copy(update={**limits, "site_settings": said})
 
 
 def _recall(

@@ -223,10 +223,9 @@ class Commanding:
         return answer_of(outcome, ReplyCode.UNKNOWN_RESERVATION)
 
     async def _trigger(self, command: Trigger, link: Link) -> Answer:
-        if command.message not in ("state", "telemetry"):
-            return done("what is known here is published again")
-        message = "state" if command.message == "state" else "telemetry"
-        return answer_of(await link.trigger(self._connector.number, message))
+        if command.message == "state" or command.message == "telemetry":
+            return answer_of(await link.trigger(self._connector.number, command.message))
+        return done("what is known here is published again")
 
     async def _configure(self, command: Configure, link: Link) -> Answer:
         wanted = dict(command.settings)

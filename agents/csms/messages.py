@@ -59,7 +59,7 @@ def meta(state: ConnectorState, station: Station, about: str, firmware: str, at:
         phase_rotation=station.phase_rotation or list(Phase)[: station.phases],
         rated_current_a=station.rated_current_a,
         fallback_current_a=state.fallback_current_a,
-        required_sources=state.required_sources if state.obeys else [],
+        required_sources=state.required_sources,
         capabilities=["ocpp"],
     )
 
@@ -79,7 +79,7 @@ def state_message(state: ConnectorState, station: Station, journal_pending: int,
         offered_current_a=offered_a(state, station.rated_current_a, now_ms),
         limited_by=limit.limited_by if state.obeys else "hardware",
         limit_reason=limit.reason if state.obeys else "the station has not taken any limit",
-        energy_wh=None if state.register is None else state.register.energy_wh,
+        energy_wh=None if state.meter is None else state.meter.energy_wh,
         session=None
         if session is None
         else ActiveSession(
@@ -152,7 +152,7 @@ def telemetry(state: ConnectorState, station: Station, measured: Measured, at: M
         voltage_l3_v=measured.voltage_v[2],
         power_w=measured.power_w,
         temperature_c=measured.temperature_c,
-        energy_wh=None if state.register is None else state.register.energy_wh,
+        energy_wh=None if state.meter is None else state.meter.energy_wh,
         offered_current_a=offered_a(state, station.rated_current_a, at.now_ms),
         session_id=None if state.session is None else state.session.session_id,
     )

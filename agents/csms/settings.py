@@ -36,7 +36,7 @@ class Station(Settings):
     """How many connectors it has."""
     phases: Annotated[int, Field(ge=1, le=3)] = 3
     """Phases of each connector."""
-    phase_rotation: Annotated[list[Phase], Field(max_length=3, strict=False)] = []
+    phase_rotation: Annotated[list[Annotated[Phase, Field(strict=False)]], Field(max_length=3)] = []
     """Which supply phase L1, L2, L3 of the station are wired to; empty for the order of their names."""
     rated_current_a: Annotated[CurrentA, Field(ge=6, le=500)] = 32.0
     """Largest current that a connector can draw, per phase. A."""

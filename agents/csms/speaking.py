@@ -1,4 +1,4 @@
-"""Puts on the bus what is due: online, meta, state, replies, events. What the broker does not take now, it gets later."""
+"""Puts on the bus what is due: online, meta, state, replies, events. What the broker does not take, it gets later."""
 
 import asyncio
 from collections import deque
@@ -19,8 +19,8 @@ from bus_schema.topics import (
     CHARGER_STATE,
 )
 
-STATE_EVERY_S = 10.0
-"""A state is published at least so often. s."""
+STATE_EVERY_S = 9.0
+"""A state is published again after so long, looked at once a second: the contract wants it within 10 s. s."""
 
 RETRY_S = 1.0
 """Wait after the broker, or the database, could not be used. s."""

@@ -81,7 +81,7 @@ class ConnectorState(Struct):
     status: ChargerStatus = ChargerStatus.UNAVAILABLE
     faults: list[ActiveFault] = []
     available: bool = True
-    register: Register | None = None
+    meter: Register | None = None
     session: Session | None = None
     awaited: Awaited | None = None
     reservation: Reserved | None = None
@@ -94,5 +94,7 @@ class ConnectorState(Struct):
     connection_timeout_s: int = 60
     paused_by: str | None = None
     pause_reason: str = ""
+    site_settings: str = ""
+    """What ``site.toml`` said when the limits were taken from there: when it says something else, that counts."""
     obeys: bool = False
     """Whether the station has taken the last limit that it was given."""

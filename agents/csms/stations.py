@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from agents.csms.commanding import Answer, Commanding, awaited_for, done, hindrance
 from agents.csms.connector import Connector
@@ -122,7 +122,8 @@ class Authorizing:
         try:
             now_ms = self._clock.now_ms()
             await port.connector.change(lambda state: card_presented(state, token, now_ms))
-            await asyncio.wait({judgement, timeout}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {judgement, timeout}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             return judgement.result() if judgement.done() else Judgement("Invalid")
         finally:
             timeout.cancel()

@@ -80,7 +80,7 @@ def started(
         lost = "the station began another transaction without ending this one"
         ending = ended(state, None, ts, StopReason.OTHER, lost, None)
         state, events = ending.state, list(ending.events)
-    register, start_wh, anew = begins(state.register, meter_start_wh, ts)
+    register, start_wh, anew = begins(state.meter, meter_start_wh, ts)
     if anew:
         detail = f"the station's register began anew at {meter_start_wh} Wh"
         events.append(Draft(SecurityEvent, ts, {"kind": "MeterReplaced", "detail": detail}))
@@ -114,7 +114,7 @@ def started(
     update = {
         "session": session,
         "awaited": None,
-        "register": register,
+        "meter": register,
         "sessions": state.sessions + 1,
         "reservation": used,
         "paused_by": None,
@@ -127,7 +127,7 @@ def measured(state: ConnectorState, raw_wh: int, ts: int, transaction_id: int | 
     """Take a reading of the station's register; ``transaction_id`` says whose it is, if the station knows."""
     session = state.session
     if session is None or (transaction_id is not None and transaction_id != session.transaction_id):
-        return Change(state.model_copy(update={"register": reads(state.register, raw_wh, ts)}))
+        return Change(state.model_copy(update={"meter": reads(state.meter, raw_wh, ts)}))
     if ts < session.started_ms or raw_wh < session.meter_start_wh:
         return Change(state)
     energy_wh = lifetime_wh(session.start_energy_wh, session.meter_start_wh, raw_wh, session.energy_wh)
@@ -137,8 +137,8 @@ def measured(state: ConnectorState, raw_wh: int, ts: int, transaction_id: int | 
         fields = {"session_id": session.session_id, "energy_wh": energy_wh, "status": state.status}
         events = (Draft(SessionSampled, ts, fields),)
         update["sampled_ms"] = ts
-    register = reads(state.register, raw_wh, ts)
-    return Change(state.model_copy(update={"session": session.model_copy(update=update), "register": register}), events)
+    register = reads(state.meter, raw_wh, ts)
+    return Change(state.model_copy(update={"session": session.model_copy(update=update), "meter": register}), events)
 
 
 def ended(
@@ -167,10 +167,10 @@ def ended(
         "detail": detail[:400],
         "id_token": token,
     }
-    register = state.register
+    register = state.meter
     if meter_stop_wh is not None:
         register = reads(register, meter_stop_wh, ts)
-    update = {"session": None, "register": register, "paused_by": None, "pause_reason": ""}
+    update = {"session": None, "meter": register, "paused_by": None, "pause_reason": ""}
     return Change(state.model_copy(update=update), (Draft(SessionEnded, ts, fields),))
 
 
@@ -180,6 +180,13 @@ def ending(state: ConnectorState, reason: StopReason, detail: str) -> Change:
         return Change(state)
     session = state.session.model_copy(update={"ending": reason, "ending_detail": detail[:400]})
     return Change(state.model_copy(update={"session": session}))
+
+
+def nobody_awaited(state: ConnectorState, now_ms: int) -> Change:
+    """End an authorisation whose time is over."""
+    if state.awaited is None or state.awaited.until_ms > now_ms:
+        return Change(state)
+    return Change(state.model_copy(update={"awaited": None}))
 
 
 def cap_reached(session: Session, now_ms: int) -> tuple[StopReason, str] | None:

@@ -59,6 +59,9 @@ OVERDRAW_SHARE, OVERDRAW_A, OVERDRAW_S = 1.1, 1.0, 10.0
 CLOCK_S = 5.0
 """A charger's clock may differ by this much before somebody is told. The first second may be a slow network."""
 
+CONFIGURES_S = 30.0
+"""A charger that is told its settings has so long to take them before somebody hears of it."""
+
 FRESH_S = 3.0
 """A state that is not older tells of the present lease, unless an order was answered in this time."""
 
@@ -628,7 +631,8 @@ class LoadBalancer(Agent[LoadBalancerSettings]):
         elif now_s - self._foreign_s < TELL_AGAIN_S:
             found |= alarms.other_balancer("somebody else gives orders under this name")
         for name, charger in self._configured.items():
-            found |= alarms.of_charger(charger, self._known.get(name))
+            if not self._is_being_configured(name, now_s):
+                found |= alarms.of_charger(charger, self._known.get(name))
             if name not in self._known and now_s - self._started_s >= UNSEEN_S:
                 found |= alarms.never_seen(charger)
         troubles = {name: meter.trouble(now_s) for name, meter in decider.meters.items()}
@@ -681,6 +685,11 @@ class LoadBalancer(Agent[LoadBalancerSettings]):
             )
             await self.bus.publish(ALARM, alarm, alarm=name)
             told.told[name] = (finding, now_s)
+
+    def _is_being_configured(self, name: str, now_s: float) -> bool:
+        """Tell whether a charger is about to be told its settings: nobody needs to do that by hand yet."""
+        told_s = self._configured_s.get(name, self._started_s)
+        return self.settings.configure_chargers and now_s - told_s < CONFIGURES_S
 
     def _configure_wrong_ones(self, now_s: float) -> None:
         """Tell chargers the settings that the site's configuration wants, if the site allows that."""

@@ -114,9 +114,12 @@ class Exposure:
             return False
         order.answered_s = now_s
         kept = [other for other in self.orders if other is order or other.settled_s > order.sent_s]
-        for other in self.orders:
-            if other not in kept and other.current_a > order.current_a:
-                self.releasing.append((now_s + margins.reaction_s, other.current_a))
+        replaced = [other for other in self.orders if other not in kept]
+        if any(other.current_a != order.current_a for other in replaced):
+            until_s = now_s + margins.reaction_s
+            # A car that is told yet another current while it follows the last may begin to follow anew.
+            following = [a for ends_s, a in self.releasing if now_s < ends_s] + [other.current_a for other in replaced]
+            self.releasing = [(until_s, current_a) for current_a in following if current_a > order.current_a]
         self.orders = kept
         return True
 

@@ -166,7 +166,8 @@ class Safety:
             if excess_a <= EPSILON_A:
                 continue
             before_a = max(floor_a, targets[name])
-            targets[name] = _usable(max(0.0, targets[name] - excess_a))
+            # Less than what it counts with anyway would free nothing.
+            targets[name] = max(_usable(max(0.0, targets[name] - excess_a)), min(targets[name], _usable(floor_a)))
             for number, weight in rows_of[name]:
                 total[number] -= weight * (before_a - max(floor_a, targets[name]))
         return targets

@@ -50,6 +50,10 @@ CARD_FRESH_MS = 30_000
 """A card that was presented longer ago is not acted upon. ms."""
 
 
+ANSWER_BEFORE_S = 0.5
+"""How long before its deadline a question about a card is answered by the offline rules. s."""
+
+
 class OcppBridge(Agent[OcppBridgeSettings]):
     """Every charger on the bus as a complete OCPP charge point of one or more backends.
 
@@ -249,7 +253,8 @@ class OcppBridge(Agent[OcppBridgeSettings]):
 
     async def _answer(self, charge_point: ChargePoint, request: AccessRequest) -> None:
         tag = id_tag_of(request.id_token, self.settings.free_id_tag)
-        info, by = await charge_point.id_tags.authorize(charge_point.primary, tag)
+        within_s = (request.deadline_ts - self.clock.now_ms()) / 1000 - ANSWER_BEFORE_S
+        info, by = await charge_point.id_tags.authorize(charge_point.primary, tag, max(within_s, ANSWER_BEFORE_S))
         word, reason = verdict(info, by)
         parent = info.parent_id_tag
         reply = AccessReply(
@@ -293,6 +298,7 @@ class OcppBridge(Agent[OcppBridgeSettings]):
         standing |= alarms.waiting(depths, now_ms, since)
         for backend in self.settings.backends:
             standing |= self._away(backend.name, now_ms)
+            standing |= alarms.clock(backend.name, self._clock_ahead_ms(backend.name), now_ms, since)
         for name, alarm in standing.items():
             before = self._alarms.get(name)
             if before is None or before.model_copy(update={"ts": alarm.ts}) != alarm:
@@ -315,6 +321,16 @@ class OcppBridge(Agent[OcppBridgeSettings]):
             if link.down_since_ms is not None
         ]
         return alarms.away(backend, len(links), absent, now_ms)
+
+    def _clock_ahead_ms(self, backend: str) -> int | None:
+        """Return what most charge points have heard of the backend's clock: the middle of their answers."""
+        heard = sorted(
+            session.clock_ahead_ms
+            for charge_point in self._charge_points.values()
+            for session in charge_point.sessions
+            if session.backend.name == backend and session.clock_ahead_ms is not None
+        )
+        return heard[len(heard) // 2] if heard else None
 
     @every(3600)
     async def tidy(self) -> None:

@@ -30,6 +30,28 @@ def alarm_name(kind: str, subject: str) -> str:
     return f"{name[:23]}-{sha256(subject.encode()).hexdigest()[:8]}"
 
 
+CLOCK_MS = 60_000
+"""How much the backend's clock may differ before a person should know. ms."""
+
+
+def clock(backend: str, ahead_ms: int | None, now_ms: int, since: Mapping[str, int]) -> dict[str, Alarm]:
+    """Return an alarm for a backend whose clock differs from ours: some discard what seems to lie in the future."""
+    if ahead_ms is None or abs(ahead_ms) < CLOCK_MS:
+        return {}
+    name, which = alarm_name("ocpp-clock", backend), "ahead of" if ahead_ms > 0 else "behind"
+    return {
+        name: Alarm(
+            ts=now_ms,
+            severity=Severity.WARNING,
+            source="ocpp_bridge",
+            since_ts=since.get(name, now_ms),
+            text=f"The clock of backend {backend} is {abs(ahead_ms) // 1000} s {which} the one of this machine. "
+            "Backends discard transactions that seem to end in the future.",
+            remedy="Let both machines get their time from the network (NTP).",
+        )
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Away:
     """A charge point without connection."""

@@ -1,6 +1,5 @@
 """What a way to a backend is: where, with which credentials, and what can go wrong in words."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,7 +22,6 @@ class Target:
     key_pem: str | None = field(default=None, repr=False)
     ping_interval_s: int = 20
     """0 for no pings."""
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Unreachable(Exception):

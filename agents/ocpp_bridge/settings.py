@@ -80,7 +80,7 @@ class OcppBridgeSettings(AgentSettings):
     """chargePointVendor of the BootNotification."""
     free_id_tag: Annotated[str, Field(min_length=1, max_length=20)] = "free"
     """idTag of sessions that nobody was asked for (free charging)."""
-    drain_per_s: Annotated[float, Field(gt=0, le=10_000)] = 100.0
+    drain_per_s: Annotated[float, Field(gt=0, le=10_000)] = 200.0
     """Most transaction messages a second of all charge points together: a backend that comes back is not flooded."""
     reconnect_max_s: Annotated[int, Field(ge=1, le=3600)] = 60
     """Longest delay before a lost connection is tried again; each is drawn at random. s."""

@@ -31,7 +31,7 @@ class WebSocketConnector:
 
     async def connect(self, target: Target) -> Connection:
         """Connect once. Raises :class:`Unreachable`."""
-        headers = dict(target.headers)
+        headers: dict[str, str] = {}
         if target.password is not None:
             login = base64.b64encode(target.user.encode() + b":" + target.password).decode()
             headers["Authorization"] = f"Basic {login}"

@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         "--password-file", type=Path, help="lines charger:password, or one line with the password of all chargers"
     )
     parser.add_argument("--ca-file", type=Path, help="certificate authority of the broker; switches TLS on")
+    parser.add_argument(
+        "--pki", type=Path, help="folder with ca.pem and each charger's own certificate and key; switches TLS on"
+    )
     parser.add_argument("--firmware-key", type=Path, help="public key that firmware must be signed with")
     parser.add_argument("--no-network-time", action="store_true", help="the chargers boot without knowing the date")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
@@ -60,7 +63,7 @@ def _options(arguments: argparse.Namespace) -> HostOptions:
         site=arguments.site,
         chargers=arguments.chargers,
         folder=arguments.data,
-        login=BrokerLogin(arguments.host, arguments.port, shared, passwords, tls),
+        login=BrokerLogin(arguments.host, arguments.port, shared, passwords, tls, arguments.pki),
         speed=arguments.speed,
         drivers=arguments.drivers,
         seed=arguments.seed,

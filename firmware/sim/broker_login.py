@@ -20,10 +20,23 @@ class BrokerLogin:
     passwords: dict[str, str] = field(default_factory=dict)
     """Password of each charger."""
     tls: ssl.SSLContext | None = None
+    pki: Path | None = None
+    """Folder with ``ca.pem`` and each charger's ``{id}.pem`` and ``{id}.key``; it counts instead of ``tls``."""
 
     def password(self, charger: str) -> str | None:
         """Return the password of ``charger``, None to log in without."""
         return self.passwords.get(charger, self.shared_password)
+
+    def context(self, charger: str) -> ssl.SSLContext | None:
+        """Return how ``charger`` speaks TLS, None if it does not. Raises :class:`LoginError`."""
+        if self.pki is None:
+            return self.tls
+        try:
+            context = ssl.create_default_context(cafile=str(self.pki / "ca.pem"))
+            context.load_cert_chain(self.pki / f"{charger}.pem", self.pki / f"{charger}.key")
+        except OSError as error:
+            raise LoginError(f"certificates of {charger} in {self.pki}: {error}") from None
+        return context
 
 
 def read_passwords(path: Path) -> tuple[str | None, dict[str, str]]:

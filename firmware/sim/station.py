@@ -225,7 +225,7 @@ class Station:
             os.urandom,
             self.charger_id,
             login.password(self.charger_id),
-            login.tls,
+            login.context(self.charger_id),
         )
         client.owner = self
         return client

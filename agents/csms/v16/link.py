@@ -66,12 +66,12 @@ class V16Link:
     async def reset(self, kind: str) -> Outcome:
         """Send Reset."""
         word = "Soft" if kind == "soft" else "Hard"
-        return (await self._ask(call.Reset(type=word)))[0]  # type: ignore[arg-type]
+        return (await self._ask(call.Reset(type=word)))[0]
 
     async def set_availability(self, connector: int, available: bool) -> Outcome:
         """Send ChangeAvailability."""
         word = "Operative" if available else "Inoperative"
-        request = call.ChangeAvailability(connector_id=connector, type=word)  # type: ignore[arg-type]
+        request = call.ChangeAvailability(connector_id=connector, type=word)
         return (await self._ask(request))[0]
 
     async def reserve(
@@ -94,7 +94,7 @@ class V16Link:
     async def trigger(self, connector: int, message: Literal["state", "telemetry"]) -> Outcome:
         """Send TriggerMessage."""
         word = "StatusNotification" if message == "state" else "MeterValues"
-        request = call.TriggerMessage(requested_message=word, connector_id=connector)  # type: ignore[arg-type]
+        request = call.TriggerMessage(requested_message=word, connector_id=connector)
         return (await self._ask(request))[0]
 
     def foreign(self, settings: dict[str, Any]) -> list[str]:

@@ -61,7 +61,7 @@ def _request(
 
 def _schedule(station: Station, steps: tuple[tuple[int, float], ...]) -> datatypes.ChargingSchedule:
     begins_ms = steps[0][0] // 1000 * 1000 - CLOCK_MARGIN_MS
-    periods = []
+    periods: list[datatypes.ChargingSchedulePeriod] = []
     for index, (from_ms, current_a) in enumerate(steps):
         # A step begins with the second that it falls into, not with the next: it lowers.
         start_s = 0 if index == 0 else (from_ms - begins_ms) // 1000

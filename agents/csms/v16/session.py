@@ -108,7 +108,7 @@ class V16Session:
         answer = call_result.BootNotification(
             current_time=format_time(self._clock.now_ms()),
             interval=self._settings.heartbeat_interval_s,
-            status="Accepted",  # type: ignore[arg-type]
+            status="Accepted",
         )
         return Answered(answer, self._booted)
 
@@ -262,7 +262,7 @@ class V16Session:
 
     async def _data_transfer(self, request: call.DataTransfer) -> call_result.DataTransfer:
         self._log.info("data_transfer_refused", station=self._station.identity, vendor=request.vendor_id[:60])
-        return call_result.DataTransfer(status="UnknownVendorId")  # type: ignore[arg-type]
+        return call_result.DataTransfer(status="UnknownVendorId")
 
     async def _firmware_status(self, request: call.FirmwareStatusNotification) -> Any:
         self._transfer("firmware", request.status)
@@ -285,7 +285,7 @@ class V16Session:
         return call_result.SecurityEventNotification()
 
     async def _sign_certificate(self, request: call.SignCertificate) -> call_result.SignCertificate:
-        return call_result.SignCertificate(status="Rejected")  # type: ignore[arg-type]
+        return call_result.SignCertificate(status="Rejected")
 
     def _transfer(self, what: str, status: str) -> None:
         ended_well = _ENDS.get(status)
@@ -320,7 +320,7 @@ def _started(transaction_id: int, status: str, parent: str) -> call_result.Start
 
 
 def _info(status: str, parent: str) -> datatypes.IdTagInfo:
-    return datatypes.IdTagInfo(status=status, parent_id_tag=parent or None)  # type: ignore[arg-type]
+    return datatypes.IdTagInfo(status=status, parent_id_tag=parent or None)
 
 
 def _time(text: str | None) -> int | None:

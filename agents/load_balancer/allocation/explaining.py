@@ -30,7 +30,7 @@ def _why(i: int, car: Car, current_a: float, filling: Filling, settings: Setting
     above = car.level_above(current_a)
     if above is None:
         return Reason.CHARGER_MAX, None, "the most that cable, car and charger allow"
-    if 0 < current_a and above > car.upper_a and car.memory.cap_a is not None:
+    if current_a > 0 and above > car.upper_a and car.memory.cap_a is not None:
         return _held(car, settings)
     blocking = filling.network.blocking(i, filling.used, above - current_a)
     if blocking is not None:

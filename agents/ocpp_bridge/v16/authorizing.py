@@ -40,8 +40,13 @@ class IdTags:
         self.cache = memory.id_tags(db, name, CACHE)
         self.version = int(memory.settings(db, name, OWN).get(_VERSION, "0"))
 
-    async def authorize(self, session: BackendSession | None, id_tag: str) -> tuple[TagInfo, str]:
-        """Return what counts for an idTag and who said so: ``local_list``, ``cache``, ``backend`` or ``offline``."""
+    async def authorize(
+        self, session: BackendSession | None, id_tag: str, within_s: float = AUTHORIZE_TIMEOUT_S
+    ) -> tuple[TagInfo, str]:
+        """Return what counts for an idTag and who said so: ``local_list``, ``cache``, ``backend`` or ``offline``.
+
+        A backend that has not answered ``within_s`` counts as offline.
+        """
         if not 0 < len(id_tag) <= MAX_ID_TAG:
             return TagInfo("Invalid"), "offline"
         online = session is not None and session.online
@@ -50,7 +55,7 @@ class IdTags:
             return decision.info, decision.by
         assert session is not None
         try:
-            answer = await session.call(call.Authorize(id_tag), timeout_s=AUTHORIZE_TIMEOUT_S)
+            answer = await session.call(call.Authorize(id_tag), timeout_s=min(within_s, AUTHORIZE_TIMEOUT_S))
         except (CallRefused, CallTimeout, ConnectionLost, Offline) as error:
             session.log.warning("authorize_failed", reason=str(error) or "offline")
             decision = self._decide(id_tag, False)

@@ -1,5 +1,6 @@
 """Reservation (OCPP 1.6, 5.1 and 5.13). The charger keeps it, so that it holds with the bridge gone."""
 
+import re
 from typing import TYPE_CHECKING
 
 from ocpp.v16 import call, call_result
@@ -22,6 +23,9 @@ _STATUS = {
     ReplyCode.UNAVAILABLE: "Unavailable",
 }
 """Why the charger refuses → ReservationStatus (7.38). Reserved under another number counts as occupied."""
+
+_HEX = re.compile(r"[0-9A-Fa-f]+")
+"""What a card's UID looks like; a reader tells it in upper case."""
 
 MAX_ID = 2_147_483_647
 
@@ -56,17 +60,18 @@ class Reservation:
             return "Unavailable"
         parent = request.parent_id_tag
         # Whoever is reserved for usually comes with a card: the charger compares kind and value.
+        card = request.id_tag.upper() if _HEX.fullmatch(request.id_tag) else request.id_tag
         reply = await charge_point.command(
             Reserve,
             reservation_id=request.reservation_id,
-            id_token=IdToken(type=IdTokenType.RFID, value=request.id_tag),
+            id_token=IdToken(type=IdTokenType.RFID, value=card),
             parent_id_token=None if parent is None else IdToken(type=IdTokenType.BACKEND, value=parent),
             expires_ts=expires_ms,
         )
         if reply is None:
             return "Rejected"
         if reply.stage is ReplyStage.DONE:
-            await charge_point.reserved_for(request.id_tag)
+            await charge_point.reserved_for(card)
             return "Accepted"
         return _STATUS.get(reply.code, "Rejected")
 

@@ -1,18 +1,5 @@
 #include "cp_cycle.h"
 
-void cp_cycle_init(cp_cycle *cycle, const cp_board *board, cp_ms now_ms) {
-    *cycle = (cp_cycle){.has_mirror = board->has_mirror, .last_ms = now_ms};
-    cp_core_init(&cycle->core, board, now_ms);
-    cp_exchange_init(&cycle->exchange);
-    cp_events_init(&cycle->events);
-    cycle->inputs = (cp_inputs){
-        .heartbeat_ms = CP_LONG_AGO,
-        .temperature_ms = CP_LONG_AGO,
-        .temperature_mc = CP_TEMPERATURE_UNKNOWN,
-    };
-    cycle->outputs = (cp_outputs){.state = CP_UNKNOWN, .duty_permille = CP_STEADY_HIGH};
-}
-
 /* Signs of life and temperatures are counted by the application and dated here, so that no 64-bit instant crosses
  * between cores: with the last turn, since which they were given, so that nothing counts for longer than it may. */
 static void take_requests(cp_cycle *cycle) {
@@ -92,6 +79,21 @@ static void report(cp_cycle *cycle, cp_ms now_ms) {
         [CP_REPORT_UPTIME_MS] = (int32_t)(now_ms & CP_REPORT_MASK),
     };
     cp_exchange_publish(&cycle->exchange, words);
+}
+
+void cp_cycle_init(cp_cycle *cycle, const cp_board *board, cp_ms now_ms) {
+    *cycle = (cp_cycle){.has_mirror = board->has_mirror, .last_ms = now_ms};
+    cp_core_init(&cycle->core, board, now_ms);
+    cp_exchange_init(&cycle->exchange);
+    cp_events_init(&cycle->events);
+    cycle->inputs = (cp_inputs){
+        .heartbeat_ms = CP_LONG_AGO,
+        .temperature_ms = CP_LONG_AGO,
+        .temperature_mc = CP_TEMPERATURE_UNKNOWN,
+    };
+    cycle->outputs = (cp_outputs){.state = CP_UNKNOWN, .duty_permille = CP_STEADY_HIGH};
+    /* Before the first turn nothing is known; a report of zeros would say that no car is there. */
+    report(cycle, now_ms);
 }
 
 const cp_outputs *cp_cycle_tick(cp_cycle *cycle, cp_ms now_ms, const cp_measured *measured) {

@@ -1,0 +1,149 @@
+#!/bin/sh
+# Install a site on a Raspberry Pi, or any other Debian 12 with systemd: broker and agents as services.
+#
+# usage: sudo sh deploy/install.sh SITE HOST… [--device ID]…
+#
+# For example: sudo sh deploy/install.sh garage broker.local 10.0.0.2 --device c1 --device c2
+#
+# Can be run again: for more chargers, or after an update of this repository. It never changes /etc/chargebus/site.toml
+# and no certificate that is there. What it makes:
+#   /opt/chargebus                            the program and its virtual environment
+#   /etc/chargebus                            site.toml, pki/, access/cards.csv: back it up with `chargebus backup`
+#   /var/lib/chargebus                        the agents' data
+#   /etc/mosquitto/conf.d/chargebus.conf      the broker's configuration
+#   /etc/mosquitto/chargebus/                 its certificate and access list
+#   /etc/systemd/system/chargebus@.service    and chargebus.target, mosquitto.service.d/chargebus.conf
+#
+# To uninstall, keeping /etc/chargebus and /var/lib/chargebus:
+#   systemctl disable --now 'chargebus@*' chargebus.target
+#   rm -r /etc/systemd/system/chargebus@.service /etc/systemd/system/chargebus.target \
+#         /etc/systemd/system/mosquitto.service.d/chargebus.conf /etc/mosquitto/conf.d/chargebus.conf \
+#         /etc/mosquitto/chargebus /opt/chargebus /usr/local/bin/chargebus
+#   systemctl daemon-reload && systemctl restart mosquitto && deluser --system chargebus
+#
+# For tests: DESTDIR=FOLDER installs below FOLDER, without packages, users and services.
+
+set -eu
+cd "$(dirname "$0")/.."
+
+root=${DESTDIR:-}
+program=$root/opt/chargebus
+settings=$root/etc/chargebus
+broker=$root/etc/mosquitto
+units=$root/etc/systemd/system
+
+die() {
+    echo "install.sh: $*" >&2
+    exit 1
+}
+
+usage() {
+    sed -n '2,8s/^# \{0,1\}//p' deploy/install.sh
+}
+
+# Copy a file if it differs, with owner and rights; says so.
+put() {
+    source=$1 target=$2 mode=$3 owner=${4:-root:root}
+    mkdir -p "$(dirname "$target")"
+    if ! cmp -s "$source" "$target"; then
+        install -m "$mode" "$source" "$target.new"
+        mv "$target.new" "$target"
+        echo "installed $target"
+    fi
+    chmod "$mode" "$target"
+    [ -n "$root" ] || chown "$owner" "$target"
+}
+
+install_packages() {
+    missing=""
+    for package in mosquitto python3-venv; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
+    done
+    [ -z "$missing" ] || {
+        echo "installing$missing"
+        # shellcheck disable=SC2086
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+    }
+}
+
+make_user() {
+    getent passwd chargebus >/dev/null || {
+        useradd --system --user-group --home-dir /var/lib/chargebus --shell /usr/sbin/nologin chargebus
+        echo "made the user chargebus"
+    }
+}
+
+# The program is copied, so that a half-finished `git pull` never runs.
+install_program() {
+    parts="pyproject.toml README.md bus_schema agents firmware dashboards deploy"
+    rm -rf "$program/new"
+    mkdir -p "$program/new"
+    # shellcheck disable=SC2086
+    tar -c --exclude=__pycache__ --exclude=firmware/build $parts | tar -x -C "$program/new"
+    for part in $parts; do
+        rm -rf "${program:?}/$part"
+        mv "$program/new/$part" "$program/$part"
+    done
+    rmdir "$program/new"
+    [ -n "$root" ] || {
+        (cd "$program" && . deploy/venv.sh && ensure_venv "[postgresql]")
+        ln -sf /opt/chargebus/.venv/bin/chargebus /usr/local/bin/chargebus
+    }
+}
+
+prepare() {
+    ${CHARGEBUS:-$program/.venv/bin/chargebus} prepare "$@" --for systemd --folder "$settings"
+    [ -n "$root" ] || {
+        # The agents read what they need; the authority's key is root's alone.
+        chown -R root:chargebus "$settings"
+        find "$settings" -type d -exec chmod 750 {} +
+        find "$settings" -type f -exec chmod 640 {} +
+        chown root:root "$settings/pki/ca.key"
+        chmod 600 "$settings/pki/ca.key"
+    }
+}
+
+install_broker() {
+    put deploy/mosquitto/mosquitto.conf "$broker/conf.d/chargebus.conf" 644
+    put "$settings/pki/ca.pem" "$broker/chargebus/ca.pem" 644
+    put "$settings/pki/broker.pem" "$broker/chargebus/broker.pem" 644
+    put "$settings/pki/broker.key" "$broker/chargebus/broker.key" 600 mosquitto:mosquitto
+    put "$settings/mosquitto.acl" "$broker/chargebus/mosquitto.acl" 644
+}
+
+install_units() {
+    put deploy/systemd/chargebus@.service "$units/chargebus@.service" 644
+    put deploy/systemd/chargebus.target "$units/chargebus.target" 644
+    put deploy/systemd/mosquitto.service.d/chargebus.conf "$units/mosquitto.service.d/chargebus.conf" 644
+}
+
+start() {
+    systemctl daemon-reload
+    systemctl enable --quiet mosquitto chargebus.target
+    systemctl restart mosquitto
+    # Every agent that has a table in site.toml.
+    "$program/.venv/bin/chargebus" agent --list | while read -r agent; do
+        grep -q "^\[$agent\]" "$settings/site.toml" || continue
+        systemctl enable --quiet "chargebus@$agent"
+        systemctl restart "chargebus@$agent"
+    done
+    systemctl start chargebus.target
+    echo "running: chargebus --help, systemctl list-units 'chargebus*', journalctl -u 'chargebus@*'"
+}
+
+case ${1:-} in
+    -h | --help) usage && exit 0 ;;
+    "" | -*) usage >&2 && exit 2 ;;
+esac
+[ -n "$root" ] || [ "$(id -u)" -eq 0 ] || die "must be root: sudo sh deploy/install.sh …"
+[ -n "$root" ] || command -v systemctl >/dev/null || die "needs systemd; for Docker see deploy/compose.yaml"
+
+if [ -z "$root" ]; then
+    install_packages
+    make_user
+fi
+install_program
+prepare "$@"
+install_broker
+install_units
+if [ -z "$root" ]; then start; fi
