@@ -25,9 +25,10 @@ class Url:
         host, colon, port = place.rpartition(":")
         if not colon or place.endswith("]"):
             host, port = place, str(SCHEMES[scheme])
+        host = host.strip("[]")
         if not port.isdigit() or len(port) > 5 or not 1 <= int(port) <= 65535 or not host:
             raise TransferFailed("host or port of the address cannot be read")
-        self.host = host.strip("[]")
+        self.host = host
         self.port = int(port)
         self.place = place
         self.path = slash + path.partition("#")[0] if slash else "/"
