@@ -382,6 +382,15 @@ _SITE: tuple[tuple[Topic[Any], Message], ...] = (
         ),
     ),
     (
+        topics.AGENT_STATION_ANSWER,
+        site_messages.OcppCallAnswer(
+            ts=NOW,
+            id="ask-4",
+            ok=True,
+            payload='{"configurationKey":[{"key":"HeartbeatInterval","readonly":false,"value":"300"}]}',
+        ),
+    ),
+    (
         topics.AGENT_STORY,
         site_messages.WhyAnswer(
             ts=NOW,

@@ -202,8 +202,6 @@ class QueryAnswer(Message):
     """Why not, in words."""
     sessions: Annotated[list[SessionRecord], Field(max_length=6)] = []
     """Answer to :class:`SessionsQuery`."""
-    payload: Annotated[str, StringConstraints(max_length=3000)] = ""
-    """Answer to :class:`OcppCallQuery`: the station's, as JSON."""
     cursor: Key | None = None
     """Give it with the next question for the next page; null on the last page."""
 
@@ -221,3 +219,16 @@ class WhyAnswer(Message):
     """Stretches of time with one grant each; five of the largest fit a message."""
     cursor: Key | None = None
     """Give it with the next question for the next page; null on the last page."""
+
+
+class OcppCallAnswer(Message):
+    """The central system's answer to :class:`OcppCallQuery`."""
+
+    id: Key
+    """Id of the question."""
+    ok: bool
+    """False when the station was not asked, or refused; ``reason`` says why."""
+    reason: Text = ""
+    """Why not, in words."""
+    payload: Annotated[str, StringConstraints(max_length=3000)] = ""
+    """The station's answer, as JSON."""

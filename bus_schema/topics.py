@@ -21,6 +21,7 @@ from bus_schema.site_messages import (
     AgentClaim,
     AgentHealth,
     Alarm,
+    OcppCallAnswer,
     Query,
     QueryAnswer,
     Rejected,
@@ -329,6 +330,19 @@ AGENT_STORY: Topic[WhyAnswer] = Topic(
     own_read_level="asker",
 )
 
+AGENT_STATION_ANSWER: Topic[OcppCallAnswer] = Topic(
+    "agent_station_answer",
+    "agent/{agent}/station/{asker}",
+    OcppCallAnswer,
+    1,
+    False,
+    (Role.CSMS,),
+    PEOPLE_AND_AGENTS,
+    "The central system's answer to whoever asked a station.",
+    own_level="agent",
+    own_read_level="asker",
+)
+
 TOPICS: tuple[Topic[Any], ...] = (
     CHARGER_ONLINE,
     CHARGER_META,
@@ -354,6 +368,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     AGENT_QUERY,
     AGENT_ANSWER,
     AGENT_STORY,
+    AGENT_STATION_ANSWER,
 )
 """The table."""
 

@@ -17,8 +17,8 @@ from agents.cli.terminal import Terminal, site_command
 from agents.cli.values import duration_s
 from agents.runtime.agent import BusUnavailable
 from bus_schema import Role
-from bus_schema.site_messages import OcppCallQuery, QueryAnswer
-from bus_schema.topics import AGENT_ANSWER, AGENT_QUERY
+from bus_schema.site_messages import OcppCallAnswer, OcppCallQuery
+from bus_schema.topics import AGENT_QUERY, AGENT_STATION_ANSWER
 
 app = command_app()
 group = command_app()
@@ -142,7 +142,7 @@ async def _told(terminal: Terminal, station: str, action: str, payload: dict[str
 
 async def _call(terminal: Terminal, station: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
     async with connected(terminal.target) as link:
-        await link.listen(AGENT_ANSWER, agent=Role.CSMS, asker=Role.TECHNICIAN)
+        await link.listen(AGENT_STATION_ANSWER, agent=Role.CSMS, asker=Role.TECHNICIAN)
         answer = await _ask(link, terminal.timeout_s, station, action, json.dumps(payload))
     if not answer.ok:
         raise CliError(ExitCode.FAILED, f"{station}: {action}: {answer.reason}")
@@ -150,7 +150,7 @@ async def _call(terminal: Terminal, station: str, action: str, payload: dict[str
     return response
 
 
-async def _ask(link: Link, timeout_s: float, station: str, action: str, payload: str) -> QueryAnswer:
+async def _ask(link: Link, timeout_s: float, station: str, action: str, payload: str) -> OcppCallAnswer:
     now_ms = link.clock.now_ms()
     try:
         question = OcppCallQuery(
@@ -172,7 +172,7 @@ async def _ask(link: Link, timeout_s: float, station: str, action: str, payload:
         raise CliError(ExitCode.UNREACHABLE, f"the broker did not take the question: {error}") from error
     async for heard in link.heard(timeout_s):
         answer = heard.message
-        if isinstance(answer, QueryAnswer) and answer.id == question.id:
+        if isinstance(answer, OcppCallAnswer) and answer.id == question.id:
             return answer
     raise CliError(
         ExitCode.NO_ANSWER, f"the csms did not answer within {timeout_s:g} s; does it run? (see `chargebus status`)"

@@ -1,12 +1,9 @@
 """The central system as an agent: stations on one side, the bus on the other."""
 
 import asyncio
-import json
 from functools import partial
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session as Database
 from websockets.asyncio.server import ServerConnection
 
 from agents.csms import commands_kept
@@ -15,28 +12,29 @@ from agents.csms.commanding import Answer, Commanding
 from agents.csms.connector import Connector
 from agents.csms.journal import acknowledge, waiting
 from agents.csms.limiter import Limiter
-from agents.csms.messages import Measured, reply, telemetry
-from agents.csms.models import ConnectorRow, StationRow
+from agents.csms.limits import amperes
+from agents.csms.messages import Measured, telemetry
 from agents.csms.querying import answer_query
+from agents.csms.recalling import first_line, recall, recalled
 from agents.csms.server import Gate, StationServer, close_quietly
 from agents.csms.settings import CsmsSettings, Station
 from agents.csms.speaking import Speaker
 from agents.csms.state import ConnectorState
 from agents.csms.stations import MOST_UNKNOWN, Authorizing, KnownStation, Port
+from agents.csms.taking import Taking
 from agents.csms.transitions import begin_boot, cap_reached, nobody_awaited
 from agents.csms.v16.link import V16Link
 from agents.csms.v16.session import V16Session
-from agents.runtime.agent import Agent, BusUnavailable, CannotStart, Context, Received, every, on
+from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
 from agents.runtime.ocpp import Connection, ConnectionLost, Dispatcher, message_ids
 from agents.runtime.ocpp.v16 import V16
 from agents.runtime.ocpp.websocket import WebSocketConnection
-from agents.runtime.store import StoreUnavailable
-from bus_schema.command import Command, CommandBase, Trigger
+from bus_schema.command import Command
 from bus_schema.event import EventAck
 from bus_schema.site_messages import Query
 from bus_schema.topics import (
-    AGENT_ANSWER,
     AGENT_QUERY,
+    AGENT_STATION_ANSWER,
     CHARGER_COMMAND,
     CHARGER_EVENT_ACK,
     CHARGER_TELEMETRY,
@@ -70,6 +68,7 @@ class Csms(Agent[CsmsSettings]):
         self._kept: dict[str, ConnectorState] = {}
         self._authorizing = Authorizing(self.settings, self.clock)
         self._speaker = Speaker(self.bus, self.clock, self.store)
+        self._taking = Taking(self.store, self.clock, self._speaker, self._authorizing, self.log)
         self._message_ids = message_ids(self.random)
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: StationServer | None = None
@@ -79,20 +78,22 @@ class Csms(Agent[CsmsSettings]):
 
     async def start(self) -> None:
         """Recall the connectors, answer what a restart has cut, and listen."""
-        rows, abouts, cut, self._speaker.pending = await self.store.run(_recall)
+        rows, abouts, cut, self._speaker.pending = await self.store.run(recall)
         self._kept = {
             charger: begin_boot(ConnectorState.model_validate_json(body), self._boot_id) for charger, body in rows
         }
         for name, settings in self.settings.stations.items():
             await self._add_station(settings.identity or name, name, settings, settings.connectors, abouts)
-        await self._answer_cut(cut)
+        for charger, command_id, op in cut:
+            if charger in self._ports:
+                await self._taking.answer_interrupted(self._ports[charger], command_id, op)
         if self.settings.port is None:
             return
         self._spawn(self._speaker.run())
         for port in self._ports.values():
-            self._spawn(self._work(port))
+            self._spawn(self._taking.work(port))
         passwords = {
-            station.identity or name: _first_line(station.password_file)
+            station.identity or name: first_line(station.password_file)
             for name, station in self.settings.stations.items()
             if station.password_file is not None
         }
@@ -100,7 +101,7 @@ class Csms(Agent[CsmsSettings]):
         await self._server.start(self.settings.port)
         self.log.info("stations_may_connect", host=self.settings.host, port=self._server.port)
         if self.settings.api_port is not None:
-            token = None if self.settings.api_token_file is None else _first_line(self.settings.api_token_file)
+            token = None if self.settings.api_token_file is None else first_line(self.settings.api_token_file)
             api = build_api(self.stations, self.store, self.clock, token)
             self._api = ApiServer(api, self.settings.api_host, self.settings.api_port)
             await self._api.start()
@@ -129,7 +130,12 @@ class Csms(Agent[CsmsSettings]):
             found.append("The port for stations is not open.")
         if self._api is not None and not self._api.running:
             found.append("The REST API is not being served.")
-        return found
+        for port in self._ports.values():
+            connector = port.connector
+            if connector.online and not connector.state.obeys and connector.station.limits != "none":
+                rated = amperes(connector.station.rated_current_a)
+                found.append(f"{connector.charger} has taken no limit from here: it counts with {rated}.")
+        return found[:5]
 
     # Stations
 
@@ -247,18 +253,7 @@ class Csms(Agent[CsmsSettings]):
         port = self._ports.get(charger)
         if port is None or received.retained or self.settings.port is None:
             return
-        known = await self.store.run(
-            lambda db: commands_kept.note(db, charger, command.id, command.op, command.deadline_ts)
-        )
-        if known is not None:
-            if known.answer is not None:
-                self._reply(port, (command.id, known.op), known.answer)
-            return
-        answer = self._untimely(port, command) or await self._authorizing.answered(port, command)
-        if answer is None:
-            port.commands.put_nowait(command)
-        else:
-            await self._answer(port, command, answer)
+        await self._taking.take(port, command)
 
     @on(AGENT_QUERY)
     async def asked(self, received: Received[Query]) -> None:
@@ -269,7 +264,7 @@ class Csms(Agent[CsmsSettings]):
     async def _answer_question(self, question: Query) -> None:
         answer = await answer_query(question, self.stations, self.clock.now_ms)
         try:
-            await self.bus.publish(AGENT_ANSWER, answer, agent=self.name, asker=question.source)
+            await self.bus.publish(AGENT_STATION_ANSWER, answer, agent=self.name, asker=question.source)
         except BusUnavailable:
             self.log.warning("answer_lost", asker=question.source)
 
@@ -304,7 +299,7 @@ class Csms(Agent[CsmsSettings]):
         done = await port.limiter.apply(link)
         self._speaker.changed(port.connector)
         for command in done:
-            await self._keep_and_reply(port, command, Answer(ReplyStage.DONE))
+            await self._taking.answer(port, command, Answer(ReplyStage.DONE))
 
     async def _end_at_cap(self, port: Port, link: V16Link, now_ms: int) -> None:
         session = port.connector.state.session
@@ -313,70 +308,6 @@ class Csms(Agent[CsmsSettings]):
         reached = cap_reached(session, now_ms)
         if reached is not None:
             self._spawn(_ignoring_answer(port, link, reached))
-
-    async def _work(self, port: Port) -> None:
-        """Execute one connector's commands, one after the other."""
-        while True:
-            command = await port.commands.get()
-            while True:
-                try:
-                    answer = self._expired(command) or await port.commanding.execute(command)
-                    if isinstance(command, Trigger):
-                        self._trigger(port, command)
-                    await self._answer(port, command, answer)
-                except StoreUnavailable as error:
-                    self.log.warning("command_waits", charger=port.connector.charger, reason=str(error))
-                    await self.clock.sleep(1.0)
-                    continue
-                break
-
-    def _trigger(self, port: Port, command: Trigger) -> None:
-        if command.message == "events":
-            self._speaker.again(port.connector.charger)
-        elif command.message == "meta":
-            self._speaker.introduce(port.connector)
-        else:
-            self._speaker.changed(port.connector)
-
-    def _untimely(self, port: Port, command: CommandBase) -> Answer | None:
-        at = port.connector.now()
-        late = self._expired(command)
-        if late is None and command.ts < at.now_ms - at.uptime_ms:
-            reason = "issued before this program started; send it again"
-            return Answer(ReplyStage.REJECTED, ReplyCode.ISSUED_BEFORE_BOOT, reason)
-        return late
-
-    def _expired(self, command: CommandBase) -> Answer | None:
-        late_ms = self.clock.now_ms() - command.deadline_ts
-        if late_ms <= 0:
-            return None
-        return Answer(ReplyStage.EXPIRED, ReplyCode.DEADLINE_PASSED, f"{late_ms} ms after its deadline")
-
-    async def _answer(self, port: Port, command: Any, answer: Answer) -> None:
-        await self._keep_and_reply(port, (command.id, command.op), answer)
-
-    async def _keep_and_reply(self, port: Port, command: tuple[str, str], answer: Answer) -> None:
-        charger = port.connector.charger
-        await self.store.run(lambda db: commands_kept.keep_answer(db, charger, command[0], answer))
-        self._reply(port, command, answer)
-
-    def _reply(self, port: Port, command: tuple[str, str], answer: Answer) -> None:
-        connector = port.connector
-        message = reply(connector.state, connector.now(), command, answer.stage, answer.code, answer.reason)
-        self._speaker.reply(connector.charger, message)
-
-    async def _answer_cut(self, cut: list[tuple[str, str, str]]) -> None:
-        """Answer commands that a restart has cut. A limit may be in force: whoever counts currents goes on counting."""
-        for charger, command_id, op in cut:
-            port = self._ports.get(charger)
-            if port is None:
-                continue
-            if op == "set_limit":
-                answer = Answer(ReplyStage.ACCEPTED, ReplyCode.OK, "cut by a restart: it may be in force")
-            else:
-                reason = "cut by a restart: nobody knows whether it was done"
-                answer = Answer(ReplyStage.FAILED, ReplyCode.HARDWARE, reason)
-            await self._keep_and_reply(port, (command_id, op), answer)
 
     def _on_measured(self, port: Port, readings: Measured) -> None:
         connector = port.connector
@@ -398,7 +329,7 @@ class Csms(Agent[CsmsSettings]):
                 if well
                 else Answer(ReplyStage.FAILED, ReplyCode.TRANSFER, f"the station says {word}")
             )
-            self._spawn(self._keep_and_reply(port, command, answer))
+            self._spawn(self._taking.answer(port, command, answer))
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(work)
@@ -412,40 +343,9 @@ class Csms(Agent[CsmsSettings]):
             self.log.error("task_failed", error=type(error).__name__, reason=str(error)[:400])
 
 
-def recalled(kept: ConnectorState | None, settings: Station, boot_id: str) -> ConnectorState:
-    """Return a connector's state at the start: as it was kept, with limits that ``site.toml`` has changed since."""
-    limits: dict[str, Any] = {
-        "max_current_a": settings.rated_current_a,
-        "fallback_current_a": settings.fallback_current_a,
-        "required_sources": settings.required_sources,
-    }
-    said = json.dumps(limits)
-    if kept is None:
-        return ConnectorState(boot_id=boot_id, site_settings=said, **limits)
-    return kept if kept.site_settings == said else kept.model_copy(update={**limits, "site_settings": said})
-
-
-def _recall(
-    db: Database,
-) -> tuple[list[tuple[str, str]], dict[str, dict[str, Any]], list[tuple[str, str, str]], dict[str, int]]:
-    rows = [(row.charger, row.body) for row in db.scalars(select(ConnectorRow))]
-    abouts = {row.identity: json.loads(row.about) for row in db.scalars(select(StationRow))}
-    return rows, abouts, commands_kept.interrupted(db), waiting(db)
-
-
 def _link_of(station: KnownStation) -> Any:
     return station.link
 
 
 async def _ignoring_answer(port: Port, link: V16Link, why: tuple[Any, str]) -> None:
     await port.commanding.stop(link, *why)
-
-
-def _first_line(path: Any) -> str:
-    try:
-        lines: list[str] = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise CannotStart(f"[csms] {path} cannot be read: {error.strerror}") from None
-    if not lines or not lines[0].strip():
-        raise CannotStart(f"[csms] {path} is empty: its first line is the password")
-    return lines[0].strip()

@@ -59,7 +59,7 @@ def meta(state: ConnectorState, station: Station, about: str, firmware: str, at:
         phase_rotation=station.phase_rotation or list(Phase)[: station.phases],
         rated_current_a=station.rated_current_a,
         fallback_current_a=state.fallback_current_a,
-        required_sources=state.required_sources,
+        required_sources=state.required_sources if state.obeys else [],
         capabilities=["ocpp"],
     )
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from agents.csms.stations import KnownStation
-from bus_schema.site_messages import OcppCallQuery, Query, QueryAnswer
+from bus_schema.site_messages import OcppCallAnswer, OcppCallQuery, Query
 
 MOST_TEXT = 3000
 """Longest answer that fits a message beside the rest."""
@@ -26,11 +26,13 @@ ALLOWED = frozenset(
 """Calls that change neither a current nor a transaction: those go through commands, which are limited and recorded."""
 
 
-async def answer_query(question: Query, stations: Mapping[str, KnownStation], now_ms: Callable[[], int]) -> QueryAnswer:
+async def answer_query(
+    question: Query, stations: Mapping[str, KnownStation], now_ms: Callable[[], int]
+) -> OcppCallAnswer:
     """Return the answer to any question."""
 
-    def answer(ok: bool, reason: str = "", payload: str = "") -> QueryAnswer:
-        return QueryAnswer(ts=now_ms(), id=question.id, ok=ok, reason=reason[:400], payload=payload)
+    def answer(ok: bool, reason: str = "", payload: str = "") -> OcppCallAnswer:
+        return OcppCallAnswer(ts=now_ms(), id=question.id, ok=ok, reason=reason[:400], payload=payload)
 
     if not isinstance(question, OcppCallQuery):
         return answer(False, "The csms answers ocpp_call only: for sessions ask the ledger.")

@@ -1,7 +1,7 @@
 """The stations that are known, who is connected, and who may charge there."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -163,8 +163,11 @@ def asked_at(station: KnownStation) -> Port | None:
     """
     ranks = {ChargerStatus.PREPARING: 0, ChargerStatus.RESERVED: 1, ChargerStatus.AVAILABLE: 2}
     free = [port for port in station.ports.values() if port.connector.state.session is None]
-    best: Callable[[Port], int] = lambda port: ranks.get(port.connector.state.status, 3)  # noqa: E731
-    return min(free, key=best) if free else next(iter(station.ports.values()), None)
+
+    def rank(port: Port) -> int:
+        return ranks.get(port.connector.state.status, 3)
+
+    return min(free, key=rank) if free else next(iter(station.ports.values()), None)
 
 
 def _parent(token: IdToken | None) -> str:

@@ -218,7 +218,7 @@ async def measure(broker: RunningBroker, folder: Path, chargers: int, readings: 
                 async with pinger(broker) as ping:
                     while len(took) < readings:
                         await _fill_up(watcher, chargers, random)
-                        while len(took) < readings and watcher.drawn_a() > 0.5 * CAR_A * chargers:
+                        while len(took) < readings and watcher.drawn_a() > 0.2 * CAR_A * chargers:
                             watcher.cut.clear()
                             began_s = await watcher.read(limit_a + random.uniform(20, 40))
                             await asyncio.wait_for(watcher.cut.wait(), 30)
@@ -230,11 +230,11 @@ async def measure(broker: RunningBroker, folder: Path, chargers: int, readings: 
 
 
 async def _fill_up(watcher: Watcher, chargers: int, random: Random) -> None:
-    """Let the house draw next to nothing until every car charges in full."""
+    """Let the house draw next to nothing until there is something to cut."""
     for _ in range(240):
         await watcher.read(watcher.drawn_a() + random.uniform(0, 3))
         await asyncio.sleep(0.5)
-        if watcher.drawn_a() >= 0.9 * CAR_A * chargers:
+        if watcher.drawn_a() >= 0.45 * CAR_A * chargers:
             return
     raise SystemExit(f"the cars draw {watcher.drawn_a():.0f} A after two minutes: {CAR_A * chargers:.0f} were expected")
 

@@ -180,7 +180,7 @@ def test_no_damage_goes_unseen(archive: bytes, tmp_path_factory: pytest.TempPath
     unpacked = bytearray(gzip.decompress(archive))
     path = tmp_path_factory.getbasetemp() / "damaged.tar.gz"
     if data.draw(st.booleans(), "cut off"):
-        path.write_bytes(archive[: data.draw(st.integers(0, len(archive) - 12))])
+        path.write_bytes(archive[: data.draw(st.integers(0, len(archive) - 1))])
     else:
         with tarfile.open(fileobj=io.BytesIO(unpacked)) as tar:
             inside = [entry for entry in tar if entry.size > 0]
@@ -199,6 +199,17 @@ def test_no_damage_goes_unseen(archive: bytes, tmp_path_factory: pytest.TempPath
                 after = None
             if after is not None and after.get("members") == before["members"] and after.get("format") == 1:
                 return
+    with pytest.raises(DamagedArchive):
+        check(path)
+
+
+@pytest.mark.parametrize("missing_bytes", [1, 4, 5, 8])
+def test_the_last_bytes_count_too(missing_bytes: int, archive: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "cut.tar.gz"
+    path.write_bytes(archive[:-missing_bytes])
+    with pytest.raises(DamagedArchive):
+        check(path)
+    path.write_bytes(archive[:-8] + bytes(byte ^ 1 for byte in archive[-8:]))
     with pytest.raises(DamagedArchive):
         check(path)
 

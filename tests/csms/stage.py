@@ -9,7 +9,7 @@ from typing import Any
 from ocpp.v16 import call, call_result, datatypes
 
 from agents.csms import Csms
-from agents.runtime.ocpp import CallTimeout, ConnectionLost, Dispatcher
+from agents.runtime.ocpp import ConnectionLost, Dispatcher, NoAnswer
 from bus_schema.command import CommandReply
 from bus_schema.event import EventAck
 from bus_schema.topics import CHARGER_COMMAND, CHARGER_COMMAND_REPLY, CHARGER_EVENT, CHARGER_EVENT_ACK, CHARGER_STATE
@@ -80,8 +80,6 @@ class ScriptedStation:
 
     def _handler(self, action: str) -> Any:
         async def handle(request: Any) -> Any:
-            from agents.runtime.ocpp import NoAnswer
-
             self.heard.append((action, request))
             if action in self.silent:
                 raise NoAnswer
@@ -205,4 +203,4 @@ class Stage(Hosted):
         await self.hear(CHARGER_EVENT_ACK, [message], charger=charger)
 
 
-__all__ = ["CallTimeout", "ScriptedStation", "Stage", "turns"]
+__all__ = ["ScriptedStation", "Stage", "turns"]

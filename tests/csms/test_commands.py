@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from ocpp.v16 import call
 
+from agents.csms import commands_kept
+from agents.runtime.store import StoreUnavailable
 from bus_schema.command import (
     Authorize,
     CancelReservation,
@@ -196,6 +198,26 @@ async def test_each_command_is_executed_once() -> None:
         first = await site.send(command)
         again = await site.send(command)
         assert (again.stage, again.reason) == (first.stage, first.reason)
+        assert len(station.took("Reset")) == 1
+
+
+async def test_a_database_that_is_away_does_not_execute_a_command_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Stage() as site:
+        station = await site.station()
+        keep, failures = commands_kept.keep_answer, iter([True, True])
+
+        def failing(*arguments: Any) -> None:
+            if next(failures, False):
+                raise StoreUnavailable("database is locked")
+            keep(*arguments)
+
+        monkeypatch.setattr(commands_kept, "keep_answer", failing)
+        command = site.command(Reset, kind="soft")
+        site.put_command(command)
+        await turns(50)
+        assert site.replies() == []
+        await site.clock.advance(3)
+        assert [(reply.id, reply.stage) for reply in site.replies()] == [(command.id, ReplyStage.DONE)]
         assert len(station.took("Reset")) == 1
 
 
