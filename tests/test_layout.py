@@ -66,10 +66,10 @@ def test_every_agent_is_registered_once():
     from agents import registry
 
     # An agent's shadow lives in its folder.
-    folders = [
-        path.split(":")[0].split(".")[1] for name, path in registry.AGENTS.items() if name not in registry.ON_REQUEST
-    ]
+    folders = {path.split(":")[0].split(".")[1] for path in registry.AGENTS.values()}
     assert sorted(folders) == AGENTS
+    assert len(set(registry.AGENTS.values())) == len(registry.AGENTS)
+    assert set(registry.AGENTS) >= registry.ON_REQUEST
 
 
 def test_the_dashboards_know_the_contract_only():

@@ -20,7 +20,7 @@ CHARGER_PASSWORDS = "secrets/chargers"
 """File with the passwords of the chargers, in the data folder."""
 
 
-FIRMWARE_KEY = "secrets/firmware"
+FIRMWARE_KEY = "firmware"
 """Key pair that the virtual chargers' firmware is signed with: this name with ``.key`` and ``.pub``."""
 
 
