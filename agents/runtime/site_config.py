@@ -188,7 +188,8 @@ class SiteConfig:
     def store_url(self, agent: str, *, local: bool = False) -> URL:
         """Return the URL of the agent's database, with the password. Raises :class:`ConfigError` if that is unreadable.
 
-        With ``local`` it is a SQLite file in ``data_dir``, whatever the site uses. The environment variable ``CHARGEBUS_STORE_PASSWORD`` overrides ``password_file``.
+        With ``local`` it is a SQLite file in ``data_dir``, whatever the site uses. The environment variable
+        ``CHARGEBUS_STORE_PASSWORD`` overrides ``password_file``.
         """
         if local or self.store.url is None:
             return URL.create("sqlite", database=str(self.data_dir / f"{agent}.sqlite3"))

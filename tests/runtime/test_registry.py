@@ -20,7 +20,7 @@ def test_every_agent_loads_under_its_name(name: str) -> None:
 
 
 def test_unknown_agent_is_told_which_there_are() -> None:
-    with pytest.raises(UnknownAgent, match="no agent 'leger'; there are access, console, .*ledger"):
+    with pytest.raises(UnknownAgent, match=r"no agent 'leger'; there are access, console, .*ledger"):
         load_agent("leger")
 
 
