@@ -6,7 +6,16 @@ from pydantic import Field
 
 from bus_schema.ids import Id
 from bus_schema.message import Message, Source, Text
-from bus_schema.units import CurrentA, DurationS, EnergyWh, PowerW, SignedCurrentA, TimestampMs, VoltageV
+from bus_schema.units import (
+    CircuitCurrentA,
+    CurrentA,
+    DurationS,
+    EnergyWh,
+    PowerW,
+    SignedCurrentA,
+    TimestampMs,
+    VoltageV,
+)
 
 
 class Decision(Message):
@@ -63,23 +72,23 @@ class GridTelemetry(Message):
 class CircuitLoad(Message):
     """How full a circuit is, per phase. Null where the circuit has no such phase, limit or reading."""
 
-    limit_l1_a: CurrentA | None = None
+    limit_l1_a: CircuitCurrentA | None = None
     """What its chargers may draw together on L1 now: fuse, contract and other loads taken into account."""
-    limit_l2_a: CurrentA | None = None
+    limit_l2_a: CircuitCurrentA | None = None
     """What its chargers may draw together on L2 now."""
-    limit_l3_a: CurrentA | None = None
+    limit_l3_a: CircuitCurrentA | None = None
     """What its chargers may draw together on L3 now."""
-    granted_l1_a: CurrentA | None = None
+    granted_l1_a: CircuitCurrentA | None = None
     """What its chargers may draw on L1 at worst: every grant that is not certainly over, and fallbacks."""
-    granted_l2_a: CurrentA | None = None
+    granted_l2_a: CircuitCurrentA | None = None
     """What its chargers may draw on L2 at worst."""
-    granted_l3_a: CurrentA | None = None
+    granted_l3_a: CircuitCurrentA | None = None
     """What its chargers may draw on L3 at worst."""
-    drawn_l1_a: CurrentA | None = None
+    drawn_l1_a: CircuitCurrentA | None = None
     """What its chargers measure on L1."""
-    drawn_l2_a: CurrentA | None = None
+    drawn_l2_a: CircuitCurrentA | None = None
     """What its chargers measure on L2."""
-    drawn_l3_a: CurrentA | None = None
+    drawn_l3_a: CircuitCurrentA | None = None
     """What its chargers measure on L3."""
     other_l1_a: SignedCurrentA | None = None
     """Other loads on L1 as the grid meter has them, negative when the sun feeds in."""
@@ -87,7 +96,7 @@ class CircuitLoad(Message):
     """Other loads on L2."""
     other_l3_a: SignedCurrentA | None = None
     """Other loads on L3."""
-    free_a: CurrentA = 0.0
+    free_a: CircuitCurrentA = 0.0
     """What could be granted at once on the fullest phase."""
     explanation: Text = ""
     """What sets the limit, in words: "fuse 63 A, other loads 21 A"."""

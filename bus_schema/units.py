@@ -37,6 +37,13 @@ SignedCurrentA = Annotated[
 ]
 """Amperes with direction, positive from the grid into the site."""
 
+CircuitCurrentA = Annotated[
+    float,
+    Unit("A", "current"),
+    Field(ge=0, le=100_000, allow_inf_nan=False, json_schema_extra={"unit": "A"}),
+]
+"""Amperes on a phase of a circuit: what many chargers draw together."""
+
 VoltageV = Annotated[
     float,
     Unit("V", "voltage"),

@@ -26,12 +26,13 @@ from agents.cli.prepare_files import (
     agent_tables,
     cards_csv,
     environment,
+    site_agents,
     site_toml,
     steve_properties,
     wanted,
 )
 from agents.cli.whole_file import write_whole
-from agents.registry import AGENTS, ON_REQUEST
+from agents.registry import AGENTS
 from bus_schema.generate.acl import mosquitto_acl
 
 app = command_app()
@@ -55,9 +56,8 @@ def prepare(
     Can be run again, for more devices or after an update: what is there is kept. Only the access list, which is
     generated from the contract, is brought up to date.
     """
-    agents = [name for name in AGENTS if name not in ON_REQUEST]
     try:
-        asked = wanted(site, hosts, kind, agents, devices or ())
+        asked = wanted(site, hosts, kind, site_agents(AGENTS), devices or ())
         for line in make(asked, folder.absolute(), datetime.now(UTC)):
             typer.echo(line)
     except (PrepareError, PkiError) as error:

@@ -48,6 +48,9 @@ COMPOSE_SECRETS = ("postgres.password", "influxdb.password", "influxdb.token", "
 _HOST = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )
+ON_TRIAL = frozenset({"load_balancer_shadow"})
+"""Agents that try something out for a while: no site's servers run them by themselves."""
+
 _DEVICES = frozenset({Role.CHARGER, Role.METER})
 
 
@@ -126,10 +129,19 @@ def site_toml(asked: Wanted) -> str:
 
 def agent_tables(asked: Wanted) -> dict[str, str]:
     """Return each agent's table of ``site.toml``."""
-    return {
+    tables = {
         agent: f"[{agent}]\nmetrics_port = {_metrics_port(asked.kind, number)}\n{_settings(asked.kind, agent)}"
         for number, agent in enumerate(asked.agents)
     }
+    if asked.kind is Kind.SYSTEMD and "influx_logger" in tables:
+        # Without a database its spool would fill the disk: install.sh starts the agents that have a table.
+        tables["influx_logger"] = "".join(f"# {line}\n" for line in tables["influx_logger"].splitlines())
+    return tables
+
+
+def site_agents(known: Iterable[str]) -> tuple[str, ...]:
+    """Return which of the agents belong to a site."""
+    return tuple(name for name in known if name not in ON_TRIAL)
 
 
 def _metrics_port(kind: Kind, number: int) -> int:
@@ -185,9 +197,8 @@ token_file = "/run/secrets/influxdb.token"
 """
 
 _NO_INFLUXDB = """\
-# Without an address measurements wait on disk, up to spool_max_mb.
-# url = "http://influxdb.local:8086"
-# token_file = "secrets/influxdb.token"
+url = "http://influxdb.local:8086"
+token_file = "secrets/influxdb.token"
 """
 
 _BRIDGE = """\

@@ -10,7 +10,7 @@ from pathlib import Path
 from bus_schema.ids import InvalidId, check_id
 from firmware.sim.broker_login import BrokerLogin, LoginError, read_passwords
 from firmware.sim.firmware import read_key
-from firmware.sim.host import FolderInUse, HostOptions, run
+from firmware.sim.host import FolderInUse, HostOptions, charger_name, run
 from firmware.sim.visits import CARDS, demo_card
 
 
@@ -59,11 +59,14 @@ def _options(arguments: argparse.Namespace) -> HostOptions:
         raise ValueError(f"--port is {arguments.port}; 1 to 65535 are possible")
     shared, passwords = read_passwords(arguments.password_file) if arguments.password_file else (None, {})
     tls = ssl.create_default_context(cafile=str(arguments.ca_file)) if arguments.ca_file else None
+    login = BrokerLogin(arguments.host, arguments.port, shared, passwords, tls, arguments.pki)
+    for index in range(arguments.chargers):
+        login.context(charger_name(index))  # Said now, not by a charger that never connects.
     return HostOptions(
         site=arguments.site,
         chargers=arguments.chargers,
         folder=arguments.data,
-        login=BrokerLogin(arguments.host, arguments.port, shared, passwords, tls, arguments.pki),
+        login=login,
         speed=arguments.speed,
         drivers=arguments.drivers,
         seed=arguments.seed,

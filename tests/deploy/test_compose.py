@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from agents.cli.prepare import make
-from agents.cli.prepare_files import COMPOSE_METRICS_PORT, COMPOSE_SECRETS, TLS_PORT, Kind, wanted
-from agents.registry import AGENTS, ON_REQUEST, load_site
+from agents.cli.prepare_files import COMPOSE_METRICS_PORT, COMPOSE_SECRETS, TLS_PORT, Kind, site_agents, wanted
+from agents.registry import AGENTS, load_site
 from dashboards.alerts import FOLDER, rule_groups
 from dashboards.boards import DASHBOARDS
 from dashboards.dashboard import SOURCE
@@ -22,7 +22,7 @@ from tests.missing import missing
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-SITE_AGENTS = [name for name in AGENTS if name not in ON_REQUEST]
+SITE_AGENTS = site_agents(AGENTS)
 OPEN_TO_THE_NETWORK = {"broker": [f"{TLS_PORT}:{TLS_PORT}"]}
 DATABASES_AND_TOOLS = {"broker", "postgres", "influxdb", "grafana", "tools", "steve", "mariadb"}
 

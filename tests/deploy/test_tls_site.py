@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from agents.cli.backup_archive import check
-from agents.registry import AGENTS, ON_REQUEST
+from agents.cli.prepare_files import site_agents
+from agents.registry import AGENTS
 from bus_schema.generate.acl import ROOT as TOPIC_ROOT
 from tests.brokers import ProcessBroker, free_port, mosquitto
 from tests.deploy.site import CHARGEBUS, ROOT, environment
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.broker, pytest.mark.postgresql]
 
 SITE = "garage"
 CHARGERS = ("c1", "c2")
-SITE_AGENTS = [name for name in AGENTS if name not in ON_REQUEST]
+SITE_AGENTS = site_agents(AGENTS)
 
 
 class TlsSite:
@@ -44,6 +45,8 @@ class TlsSite:
     def _adapt(self) -> None:
         """Change ports, paths and the database, nothing else of what a site gets."""
         text = (self.settings / "site.toml").read_text()
+        text = re.sub(r"^# (?=\[influx_logger\]|metrics_port|url = .*influxdb)", "", text, flags=re.MULTILINE)
+        text = text.replace("influxdb.local:8086", "127.0.0.1:9")  # Nobody listens there: it spools.
         text = text.replace("port = 8883", f"port = {self.port}").replace("port = 8080", "port = 0")
         text = text.replace("/var/lib/chargebus", str(self.folder / "data"))
         text = re.sub(r"metrics_port = \d+", lambda _found: f"metrics_port = {free_port()}", text)
