@@ -2,7 +2,9 @@
 
 ``python -m tests.bench.spooling`` prints both with bare clients beside them in the same run: aiomqtt that only
 counts, and influxdb-client posting ready lines. The database is a server that reads the request and says 204, and a
-real InfluxDB 1.6 where it is installed. Ends with 1 below 15,000 messages/s or 100,000 points/s.
+real InfluxDB 1.6 where it is installed. The targets, 15,000 messages/s and 100,000 points/s of one core, belong to a
+machine on which bare aiomqtt takes 24,000 messages/s; what decides is the ratio to the bare clients: ends with 1 below
+0.62 times bare aiomqtt or 0.5 times the bare client.
 """
 
 import argparse
@@ -35,7 +37,7 @@ from tests.bench.receiving import TOPIC, run_once, telemetry
 from tests.brokers import RunningBroker, remove_broker, start_broker
 from tests.time_series import InfluxServer
 
-MESSAGES_TARGET, POINTS_TARGET = 15_000, 100_000
+INTO_TARGET, OUT_TARGET = 0.62, 0.5
 MAX_BYTES = 10**12
 
 SINK = """
@@ -188,15 +190,16 @@ def main() -> int:
     for what, rate in rates.items():
         print(f"{what:<22} {rate:>11.0f}")
     into, out = rates["bus → spool"], rates["spool → nothing"]
-    ok = into >= MESSAGES_TARGET and out >= POINTS_TARGET
+    into_ratio, out_ratio = into / rates["bus → bare aiomqtt"], out / rates["client → nothing"]
+    ok = into_ratio >= INTO_TARGET and out_ratio >= OUT_TARGET
     print(
         json.dumps(
             {
                 "spooled_messages_per_s": round(into),
-                "ratio_to_bare_aiomqtt": round(into / rates["bus → bare aiomqtt"], 2),
+                "ratio_to_bare_aiomqtt": round(into_ratio, 2),
                 "drained_points_per_s": round(out),
-                "ratio_to_bare_client": round(out / rates["client → nothing"], 2),
-                "targets": [MESSAGES_TARGET, POINTS_TARGET],
+                "ratio_to_bare_client": round(out_ratio, 2),
+                "targets": [INTO_TARGET, OUT_TARGET],
                 "ok": ok,
             }
         )
