@@ -110,7 +110,7 @@ for stage in $stages; do
         ;;
     slow)
         # shellcheck disable=SC2086
-        suite slow 900 tests $WITHOUT_WHOLE_SITES --ignore=tests/deploy -m slow
+        suite slow 1500 tests $WITHOUT_WHOLE_SITES --ignore=tests/deploy -m slow
         suite deploy 600 tests/deploy -m slow
         suite kill 600 tests/kill -m slow
         ;;

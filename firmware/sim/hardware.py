@@ -44,6 +44,10 @@ class VirtualReader:
         """Hold a card to it."""
         self._uids.append(uid.upper())
 
+    def power_off(self) -> None:
+        """Lose the supply: what was held to it and not asked for yet is forgotten."""
+        self._uids.clear()
+
     def poll(self) -> str | None:
         """Return the card's UID as upper-case hexadecimal digits, once. Raises :class:`OSError` while silent."""
         if self.silent:
@@ -108,6 +112,7 @@ class VirtualHardware:
         self.advance(now_ms)
         self.powered = False
         self.contactor.power_off()
+        self.reader.power_off()
         self.indicated.clear()
         self._apply_load(now_ms, 0)
         self._next_ms = self._board_ms = self._car_ms = self._own_ms = NEVER
