@@ -97,11 +97,11 @@ for stage in $stages; do
     fast)
         # shellcheck disable=SC2086
         # Nothing here measures time: two at once.
-        suite fast 600 -n 2 --dist loadfile tests $WITHOUT_WHOLE_SITES -m "not slow and not broker and not docker and not browser"
+        suite fast 900 -n 2 --dist loadfile tests $WITHOUT_WHOLE_SITES -m "not slow and not broker and not docker and not browser"
         ;;
     broker)
         # shellcheck disable=SC2086
-        suite broker 600 tests $WITHOUT_WHOLE_SITES -m "broker and not slow"
+        suite broker 900 tests $WITHOUT_WHOLE_SITES -m "broker and not slow"
         ;;
     integration)
         for kind in installed testcontainers embedded; do
@@ -111,8 +111,8 @@ for stage in $stages; do
     slow)
         # shellcheck disable=SC2086
         suite slow 1500 tests $WITHOUT_WHOLE_SITES --ignore=tests/deploy -m slow
-        suite deploy 600 tests/deploy -m slow
-        suite kill 600 tests/kill -m slow
+        suite deploy 1500 tests/deploy -m slow
+        suite kill 900 tests/kill -m slow
         ;;
     browser) suite browser 300 tests/browser ;;
     bench)

@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from agents.cli.exits import CliError
 from agents.cli.link import connected
-from agents.cli.picture import SitePicture
+from agents.cli.picture import ChargerPicture, SitePicture
 from agents.cli.target import Target
 from agents.cli.up_plan import Plan
-from bus_schema import topics
+from bus_schema import Role, topics
 
+BALANCER = str(Role.LOAD_BALANCER)
 RETRY_S = 0.2
 """Distance of attempts to reach a broker that is just starting."""
 
@@ -25,13 +26,19 @@ def what_is_missing(picture: SitePicture, plan: Plan) -> list[str]:
     """Say what the site still lacks: agents online, chargers online, cars charging. Empty when it is ready."""
     chargers, cars = plan.choice.chargers, plan.cars_wanted
     online = sum(charger.is_online for charger in picture.chargers.values())
-    charging = sum(charger.is_charging for charger in picture.chargers.values())
+    charging = sum(charger.is_charging and _has_its_share(charger, plan) for charger in picture.chargers.values())
     missing = agents_missing(picture, plan)
     if online < chargers:
         missing.append(f"{chargers - online} of {chargers} chargers online")
     if charging < cars:
         missing.append(f"{cars - charging} of {cars} cars charging")
     return missing
+
+
+def _has_its_share(charger: ChargerPicture, plan: Plan) -> bool:
+    """Whether the load balancer, if there is one, has given the charger a lease: before that it shares with nobody."""
+    leases = charger.state.leases if charger.state is not None else []
+    return BALANCER not in plan.choice.agents or any(lease.source == BALANCER for lease in leases)
 
 
 async def follow(target: Target, picture: SitePicture, done: Callable[[], bool]) -> None:
