@@ -73,6 +73,11 @@ def test_kill_9_leaves_nothing_and_the_next_up_goes_on(tmp_path: Path) -> None:
         assert third.pids() == {}
 
 
+def _all_charge(site: Site) -> bool:
+    status = json.loads(site.run("status", "--json").stdout)
+    return all(one["state"]["status"] == "Charging" for one in status["chargers"].values())
+
+
 def test_an_agent_that_is_killed_comes_back_and_no_car_stops(tmp_path: Path) -> None:
     with Site(tmp_path) as site:
         site.wait_ready()
@@ -81,7 +86,9 @@ def test_an_agent_that_is_killed_comes_back_and_no_car_stops(tmp_path: Path) -> 
         eventually_sync(lambda: "ledger has ended (killed by SIGKILL)" in site.out, 10)
         eventually_sync(lambda: any(" agent ledger " in c and p != ledger for p, c in site.pids().items()), 20)
         status = json.loads(site.run("status", "--json").stdout)
-        assert all(one["state"]["status"] == "Charging" for one in status["chargers"].values())
+        # The balancer may let a car wait for a moment while it shares; the session of each goes on.
+        assert all(one["state"]["session"] for one in status["chargers"].values())
+        eventually_sync(lambda: _all_charge(site), 60, "all cars charge")
         assert site.run("sessions", "--active", "--json", "--timeout", "30").returncode == 0
 
 
