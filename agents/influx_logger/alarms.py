@@ -52,6 +52,6 @@ def lost_alarm(dropped: int, refused: int, now_ms: int, since_ms: int) -> Alarm 
         source="influx_logger",
         since_ts=since_ms,
         text=f"{' and '.join(parts)}."[:400],
-        remedy="Refused ones are kept with the database's reason: see 'chargebus spool --refused'. The ledger has all "
-        "sessions whatever is missing here. 'chargebus spool --forget' ends this alarm.",
+        remedy="Refused ones are kept with the database's reason in the table influx_logger_dead_letter of the "
+        "logger's file. The ledger has all sessions whatever is missing here.",
     )
