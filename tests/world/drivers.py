@@ -80,7 +80,7 @@ class Drivers:
     def _arrive(self) -> None:
         self._count += 1
         random = self._random
-        card = random.choice(KNOWN_CARDS) if random.random() < 0.85 else UNKNOWN_CARD
+        card = random.choice(KNOWN_CARDS) if random.random() < 0.7 else UNKNOWN_CARD
         taps = random.random()
         if taps < 0.15:
             self._box.card(card)
