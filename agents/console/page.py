@@ -9,7 +9,8 @@ from collections.abc import Callable
 from agents.console.board import Boards, install
 from agents.console.cards import Snapshot
 from agents.console.changes import changes, whole
-from agents.console.web import PageServer, build_api
+from agents.console.web import build_api
+from agents.runtime.http_server import HttpServer
 
 
 class Page:
@@ -22,7 +23,7 @@ class Page:
         self._boards = Boards(title, lambda: whole(self._shown))
         app = build_api(snapshot)
         install(app, title, self._boards)
-        self._server = PageServer(app, host, port)
+        self._server = HttpServer(app, host, port, what="the page", settings="host or port in section [console]")
 
     @property
     def running(self) -> bool:
@@ -35,7 +36,7 @@ class Page:
         return len(self._boards)
 
     async def start(self) -> str:
-        """Begin to serve; return the address. Raises :class:`agents.console.web.PortTaken`."""
+        """Begin to serve; return the address. Raises :class:`agents.runtime.agent.CannotStart`."""
         return await self._server.start()
 
     async def stop(self) -> None:

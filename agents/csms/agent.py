@@ -7,7 +7,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 
 from agents.csms import commands_kept
-from agents.csms.api import ApiServer, build_api
+from agents.csms.api import build_api
 from agents.csms.commanding import Answer, Commanding
 from agents.csms.connector import Connector
 from agents.csms.journal import acknowledge, waiting
@@ -26,6 +26,7 @@ from agents.csms.transitions import begin_boot, cap_reached, nobody_awaited
 from agents.csms.v16.link import V16Link
 from agents.csms.v16.session import V16Session
 from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
+from agents.runtime.http_server import HttpServer
 from agents.runtime.ocpp import Connection, ConnectionLost, Dispatcher, message_ids
 from agents.runtime.ocpp.v16 import V16
 from agents.runtime.ocpp.websocket import WebSocketConnection
@@ -72,7 +73,7 @@ class Csms(Agent[CsmsSettings]):
         self._message_ids = message_ids(self.random)
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: StationServer | None = None
-        self._api: ApiServer | None = None
+        self._api: HttpServer | None = None
 
     # Life
 
@@ -103,7 +104,13 @@ class Csms(Agent[CsmsSettings]):
         if self.settings.api_port is not None:
             token = None if self.settings.api_token_file is None else first_line(self.settings.api_token_file)
             api = build_api(self.stations, self.store, self.clock, token)
-            self._api = ApiServer(api, self.settings.api_host, self.settings.api_port)
+            self._api = HttpServer(
+                api,
+                self.settings.api_host,
+                self.settings.api_port,
+                what="the REST API",
+                settings="api_host or api_port in section [csms]",
+            )
             await self._api.start()
 
     async def stop(self) -> None:

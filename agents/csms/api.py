@@ -1,13 +1,9 @@
 """The REST API for other systems: stations, connectors, transactions. Read only."""
 
-import asyncio
-import contextlib
 import hmac
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 
 from agents.csms.connector import Connector
@@ -15,7 +11,7 @@ from agents.csms.messages import state_message
 from agents.csms.models import TransactionRow
 from agents.csms.stations import KnownStation
 from agents.csms.transactions import page
-from agents.runtime.agent import CannotStart, Clock
+from agents.runtime.agent import Clock
 from agents.runtime.ocpp import format_time
 from agents.runtime.store import Store, StoreUnavailable
 
@@ -23,9 +19,6 @@ PAGE = 50
 """Transactions on a page unless one asks for another number."""
 
 MOST_ON_A_PAGE = 500
-
-GRACE_S = 2
-"""How long open connections may take to close at the end. s."""
 
 
 def build_api(stations: Mapping[str, KnownStation], store: Store, clock: Clock, token: str | None) -> FastAPI:
@@ -125,49 +118,3 @@ def _transaction(row: TransactionRow) -> dict[str, Any]:
         "reason": row.reason,
         "discarded": row.discarded,
     }
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers: the agent's process decides when to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class ApiServer:
-    """Serves the API from :meth:`start` to :meth:`stop`."""
-
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        """Serve ``app`` at ``host`` and ``port``."""
-        self._host, self._port = host, port
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S)
-        self._server = _Server(config)
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def running(self) -> bool:
-        """Whether it serves."""
-        return self._task is not None and not self._task.done()
-
-    async def start(self) -> None:
-        """Begin to serve. Raises :class:`CannotStart` naming the setting."""
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self._host, self._port))
-        except OSError as error:
-            listener.close()
-            raise CannotStart(
-                f"the REST API cannot be served at {self._host}:{self._port} ({error.strerror}): "
-                "set api_host or api_port in section [csms] of site.toml"
-            ) from None
-        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="csms api")
-
-    async def stop(self) -> None:
-        """Close every connection and end."""
-        if self._task is not None:
-            self._server.should_exit = True
-            await self._task
-            self._task = None

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from agents.console.site_view import Heard, SiteView
-from agents.console.web import PageServer, PortTaken, build_api
+from agents.console.web import build_api
+from agents.runtime.agent import CannotStart
+from agents.runtime.http_server import HttpServer
 from tests.console.messages import state
 
 
@@ -32,8 +34,13 @@ def view() -> SiteView:
     return view
 
 
+def server_at(view: SiteView, port: int) -> HttpServer:
+    api = build_api(lambda: view.snapshot(0))
+    return HttpServer(api, "127.0.0.1", port, what="the page", settings="host or port in section [console]")
+
+
 async def test_unknown_is_null_and_health_follows_the_bus(view: SiteView) -> None:
-    server = PageServer(build_api(lambda: view.snapshot(0)), "127.0.0.1", 0)
+    server = server_at(view, 0)
     url = await server.start()
     try:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", url)
@@ -54,13 +61,13 @@ async def test_a_taken_port_is_named_with_the_setting(view: SiteView) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        server = PageServer(build_api(lambda: view.snapshot(0)), "127.0.0.1", other.getsockname()[1])
-        with pytest.raises(PortTaken, match=r"set host or port in section \[console\]"):
+        server = server_at(view, other.getsockname()[1])
+        with pytest.raises(CannotStart, match=r"set host or port in section \[console\]"):
             await server.start()
 
 
 async def test_stopping_what_never_started_is_nothing(view: SiteView) -> None:
-    await PageServer(build_api(lambda: view.snapshot(0)), "127.0.0.1", 0).stop()
+    await server_at(view, 0).stop()
 
 
 def test_reading_the_settings_does_not_load_the_web_server() -> None:
