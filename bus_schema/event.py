@@ -134,7 +134,7 @@ class SessionRecord(Message):
     charger: Id
     """Where."""
     active: bool
-    """True until its end has been committed."""
+    """True until its end has been committed, or its record was settled."""
     id_token: IdToken | None
     """Who was authorised; null if the start was never seen."""
     authorized_by: Source | None
@@ -155,3 +155,6 @@ class SessionRecord(Message):
     """Why it ended; null while active."""
     reservation_id: ReservationId | None = None
     """Reservation that it used."""
+    settled_by: Source | None = None
+    """Who closed the record because the charger will never send its end: the energy is then up to the last register
+    on record and the reason ``Other``. Null while active, and for a session that the charger has ended."""

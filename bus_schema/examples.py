@@ -343,6 +343,23 @@ _SITE: tuple[tuple[Topic[Any], Message], ...] = (
         ),
     ),
     (
+        topics.AGENT_OCPP,
+        site_messages.OcppTraffic(
+            ts=NOW,
+            charge_points=6,
+            connected=5,
+            calls_sent=1_204,
+            calls_received=37,
+            call_errors_sent=1,
+            call_errors_received=2,
+            timeouts=3,
+            outbox_messages=4,
+            outbox_oldest_s=95,
+            round_trip_p50_ms=4.5,
+            round_trip_p99_ms=21.0,
+        ),
+    ),
+    (
         topics.AGENT_QUERY,
         site_messages.SessionsQuery(
             ts=NOW, id="ask-2", source="technician", deadline_ts=NOW + 5_000, charger="c1", limit=3
@@ -369,6 +386,18 @@ _SITE: tuple[tuple[Topic[Any], Message], ...] = (
             station="wallbox",
             action="GetConfiguration",
             payload='{"key":["HeartbeatInterval"]}',
+        ),
+    ),
+    (
+        topics.AGENT_QUERY,
+        site_messages.SettleQuery(
+            ts=NOW,
+            id="ask-5",
+            source="technician",
+            deadline_ts=NOW + 5_000,
+            charger="c1",
+            session_id="4f0c9a1b2d3e-7",
+            because="board replaced after water damage",
         ),
     ),
     (

@@ -8,7 +8,7 @@ from bus_schema.command import Caps
 from bus_schema.event import SessionRecord
 from bus_schema.ids import Id
 from bus_schema.message import Count, IdToken, Key, Message, Source, Struct, Text
-from bus_schema.units import CurrentA, TimestampMs
+from bus_schema.units import CurrentA, DelayMs, DurationS, TimestampMs
 from bus_schema.words import Severity, Verdict
 
 
@@ -116,6 +116,37 @@ class Rejected(Message):
     """How many like it since the last report: a flood is reported once a second."""
 
 
+class OcppTraffic(Message):
+    """What an agent and its OCPP peers have said to each other: one message for each backend.
+
+    The ``backend`` of the topic is the agent's name for it; a central system is one itself and speaks of its stations
+    under its own name. Counters begin with the agent's start.
+    """
+
+    charge_points: Count
+    """Charge points that are known."""
+    connected: Count
+    """How many of them have a connection now."""
+    calls_sent: Count
+    """CALLs from this agent."""
+    calls_received: Count
+    """CALLs from the other side."""
+    call_errors_sent: Count
+    """CALLERRORs from this agent."""
+    call_errors_received: Count
+    """CALLERRORs from the other side."""
+    timeouts: Count
+    """CALLs of this agent that were not answered in time."""
+    outbox_messages: Count | None = None
+    """Messages that are kept until the backend has answered them; null for a central system, which keeps none."""
+    outbox_oldest_s: DurationS | None = None
+    """How long the oldest of them has waited, 0 when there is none; null for a central system."""
+    round_trip_p50_ms: DelayMs | None = None
+    """CALL to answer, median of this agent's CALLs since the last such message; null when there was none."""
+    round_trip_p99_ms: DelayMs | None = None
+    """The same, 99th percentile."""
+
+
 class QueryBase(Message):
     """What every question to an agent carries."""
 
@@ -167,12 +198,32 @@ class OcppCallQuery(QueryBase):
     """Its request, as JSON."""
 
 
+class SettleQuery(QueryBase):
+    """Tell the ledger that something will never come from a charger, because its board or its flash is gone.
+
+    With ``session_id``: the end of this session. Without: the events that are missing; those that come after them
+    are acknowledged then.
+    """
+
+    op: Literal["settle"] = "settle"
+    charger: Id
+    """Which charger."""
+    session_id: Id | None = None
+    """Which session; null for the charger's missing events."""
+    because: Annotated[str, Field(min_length=1, max_length=100)]
+    """Why it will not come; kept with the record."""
+
+
 def _about_sessions(value: Any) -> Any:
     """A question without ``op`` is of before there was a second kind."""
     return {"op": "sessions", **value} if isinstance(value, dict) else value
 
 
-Query = Annotated[SessionsQuery | WhyQuery | OcppCallQuery, Field(discriminator="op"), BeforeValidator(_about_sessions)]
+Query = Annotated[
+    SessionsQuery | WhyQuery | OcppCallQuery | SettleQuery,
+    Field(discriminator="op"),
+    BeforeValidator(_about_sessions),
+]
 """Any question to an agent, told apart by ``op``."""
 
 
@@ -201,7 +252,7 @@ class QueryAnswer(Message):
     reason: Text = ""
     """Why not, in words."""
     sessions: Annotated[list[SessionRecord], Field(max_length=6)] = []
-    """Answer to :class:`SessionsQuery`."""
+    """Answer to :class:`SessionsQuery`; for :class:`SettleQuery` the session as it is now."""
     cursor: Key | None = None
     """Give it with the next question for the next page; null on the last page."""
 

@@ -22,6 +22,7 @@ from bus_schema.site_messages import (
     AgentHealth,
     Alarm,
     OcppCallAnswer,
+    OcppTraffic,
     Query,
     QueryAnswer,
     Rejected,
@@ -293,6 +294,18 @@ AGENT_REJECTED: Topic[Rejected] = Topic(
     measurement="rejected",
     own_level="agent",
 )
+AGENT_OCPP: Topic[OcppTraffic] = Topic(
+    "agent_ocpp",
+    "agent/{agent}/ocpp/{backend}",
+    OcppTraffic,
+    0,
+    False,
+    (Role.OCPP_BRIDGE, Role.CSMS),
+    PEOPLE_AND_AGENTS,
+    "OCPP messages exchanged with a backend, every 10 s.",
+    measurement="ocpp",
+    own_level="agent",
+)
 AGENT_QUERY: Topic[Query] = Topic(
     "agent_query",
     "agent/{agent}/query",
@@ -365,6 +378,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     AGENT_HEALTH,
     AGENT_CLAIM,
     AGENT_REJECTED,
+    AGENT_OCPP,
     AGENT_QUERY,
     AGENT_ANSWER,
     AGENT_STORY,

@@ -93,6 +93,13 @@ DurationS = Annotated[
 ]
 """Whole seconds, at most a year."""
 
+DelayMs = Annotated[
+    float,
+    Unit("ms", "duration"),
+    Field(ge=0, le=86_400_000, allow_inf_nan=False, json_schema_extra={"unit": "ms"}),
+]
+"""Milliseconds that something took, with fractions, at most a day."""
+
 TimestampMs = Annotated[
     int,
     Unit("ms", "", ""),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from typing import Annotated, Any
 
 import typer
@@ -12,13 +11,13 @@ from rich.text import Text
 
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
-from agents.cli.link import Link, connected
+from agents.cli.link import connected
+from agents.cli.questions import ask
 from agents.cli.terminal import Terminal, site_command
 from agents.cli.values import duration_s
-from agents.runtime.agent import BusUnavailable
 from bus_schema import Role
 from bus_schema.site_messages import OcppCallAnswer, OcppCallQuery
-from bus_schema.topics import AGENT_QUERY, AGENT_STATION_ANSWER
+from bus_schema.topics import AGENT_STATION_ANSWER
 
 app = command_app()
 group = command_app()
@@ -143,40 +142,12 @@ async def _told(terminal: Terminal, station: str, action: str, payload: dict[str
 async def _call(terminal: Terminal, station: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
     async with connected(terminal.target) as link:
         await link.listen(AGENT_STATION_ANSWER, agent=Role.CSMS, asker=Role.TECHNICIAN)
-        answer = await _ask(link, terminal.timeout_s, station, action, json.dumps(payload))
+        call = {"station": station, "action": action, "payload": json.dumps(payload)}
+        answer = await ask(link, terminal.timeout_s, Role.CSMS, OcppCallQuery, OcppCallAnswer, **call)
     if not answer.ok:
         raise CliError(ExitCode.FAILED, f"{station}: {action}: {answer.reason}")
     response: dict[str, Any] = json.loads(answer.payload or "{}")
     return response
-
-
-async def _ask(link: Link, timeout_s: float, station: str, action: str, payload: str) -> OcppCallAnswer:
-    now_ms = link.clock.now_ms()
-    try:
-        question = OcppCallQuery(
-            ts=now_ms,
-            id=secrets.token_hex(8),
-            source=Role.TECHNICIAN,
-            deadline_ts=now_ms + round(timeout_s * 1000),
-            station=station,
-            action=action,
-            payload=payload,
-        )
-    except ValueError:
-        raise CliError(
-            ExitCode.USAGE, f"{station[:64]!r} is no name of a station, or the message is too long"
-        ) from None
-    try:
-        await link.bus.publish(AGENT_QUERY, question, agent=Role.CSMS)
-    except BusUnavailable as error:
-        raise CliError(ExitCode.UNREACHABLE, f"the broker did not take the question: {error}") from error
-    async for heard in link.heard(timeout_s):
-        answer = heard.message
-        if isinstance(answer, OcppCallAnswer) and answer.id == question.id:
-            return answer
-    raise CliError(
-        ExitCode.NO_ANSWER, f"the csms did not answer within {timeout_s:g} s; does it run? (see `chargebus status`)"
-    )
 
 
 def _keys(answer: dict[str, Any]) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,14 +10,14 @@ from rich.table import Table
 
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
-from agents.cli.link import Link, connected
+from agents.cli.link import connected
+from agents.cli.questions import ask
 from agents.cli.terminal import Terminal, site_command
 from agents.cli.values import charger_id, session_id
-from agents.runtime.agent import BusUnavailable
 from bus_schema import Role
 from bus_schema.event import SessionRecord
 from bus_schema.site_messages import QueryAnswer, SessionsQuery
-from bus_schema.topics import AGENT_ANSWER, AGENT_QUERY
+from bus_schema.topics import AGENT_ANSWER
 
 app = command_app()
 
@@ -46,8 +45,11 @@ async def sessions(
         records: list[SessionRecord] = []
         cursor: str | None = None
         while len(records) < most:
-            wanted = {"charger": charger, "session_id": session, "active": active, "cursor": cursor}
-            answer = await _ask(link, terminal.timeout_s, limit=min(PAGE, most - len(records)), **wanted)
+            wanted: dict[str, Any] = {"charger": charger, "session_id": session, "active": active, "cursor": cursor}
+            wanted["limit"] = min(PAGE, most - len(records))
+            answer = await ask(link, terminal.timeout_s, Role.LEDGER, SessionsQuery, QueryAnswer, **wanted)
+            if not answer.ok:
+                raise CliError(ExitCode.FAILED, f"the ledger: {answer.reason}")
             records += answer.sessions
             cursor = answer.cursor
             if cursor is None:
@@ -55,30 +57,6 @@ async def sessions(
     if session is not None and not records:
         raise CliError(ExitCode.UNKNOWN, f"the ledger has no session {session!r}")
     terminal.show([record.model_dump(mode="json") for record in records], lambda: _table(records))
-
-
-async def _ask(link: Link, timeout_s: float, **wanted: Any) -> QueryAnswer:
-    now_ms = link.clock.now_ms()
-    question = SessionsQuery(
-        ts=now_ms,
-        id=secrets.token_hex(8),
-        source=Role.TECHNICIAN,
-        deadline_ts=now_ms + round(timeout_s * 1000),
-        **wanted,
-    )
-    try:
-        await link.bus.publish(AGENT_QUERY, question, agent=Role.LEDGER)
-    except BusUnavailable as error:
-        raise CliError(ExitCode.UNREACHABLE, f"the broker did not take the question: {error}") from error
-    async for heard in link.heard(timeout_s):
-        answer = heard.message
-        if isinstance(answer, QueryAnswer) and answer.id == question.id:
-            if not answer.ok:
-                raise CliError(ExitCode.FAILED, f"the ledger: {answer.reason}")
-            return answer
-    raise CliError(
-        ExitCode.NO_ANSWER, f"the ledger did not answer within {timeout_s:g} s; does it run? (see `chargebus status`)"
-    )
 
 
 def _table(records: list[SessionRecord]) -> Table:
@@ -94,9 +72,17 @@ def _table(records: list[SessionRecord]) -> Table:
             _moment(record.started_ts),
             "" if record.duration_s is None else _duration(record.duration_s),
             "unknown" if record.energy_wh is None else f"{record.energy_wh / 1000:.3f} kWh",
-            "charging" if record.active else f"{_moment(record.ended_ts)} {record.reason or ''}".strip(),
+            _end(record),
         )
     return table
+
+
+def _end(record: SessionRecord) -> str:
+    if record.active:
+        return "charging"
+    if record.settled_by is not None:
+        return f"settled by {record.settled_by}"
+    return f"{_moment(record.ended_ts)} {record.reason or ''}".strip()
 
 
 def _moment(ts: int | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 from typing import Annotated
 
@@ -13,13 +12,13 @@ from rich.text import Text
 
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
-from agents.cli.link import Link, connected
+from agents.cli.link import connected
+from agents.cli.questions import ask
 from agents.cli.terminal import Terminal, site_command
 from agents.cli.values import charger_id, duration_s
-from agents.runtime.agent import BusUnavailable
 from bus_schema import Role
 from bus_schema.site_messages import GrantRecord, WhyAnswer, WhyQuery
-from bus_schema.topics import AGENT_QUERY, AGENT_STORY
+from bus_schema.topics import AGENT_STORY
 
 app = command_app()
 
@@ -41,39 +40,15 @@ async def why(
         grants: list[GrantRecord] = []
         cursor: str | None = None
         while True:
-            answer = await _ask(link, terminal.timeout_s, charger, now_ms - since * 1000, cursor)
+            place = {"charger": charger, "since_ts": max(0, now_ms - since * 1000), "cursor": cursor}
+            answer = await ask(link, terminal.timeout_s, Role.LOAD_BALANCER, WhyQuery, WhyAnswer, **place)
+            if not answer.ok:
+                raise CliError(ExitCode.UNKNOWN, f"the load balancer: {answer.reason}")
             grants += answer.grants
             cursor = answer.cursor
             if cursor is None:
                 break
     terminal.show([grant.model_dump(mode="json") for grant in grants], lambda: _story(charger, grants, now_ms, since))
-
-
-async def _ask(link: Link, timeout_s: float, charger: str, since_ts: int, cursor: str | None) -> WhyAnswer:
-    now_ms = link.clock.now_ms()
-    question = WhyQuery(
-        ts=now_ms,
-        id=secrets.token_hex(8),
-        source=Role.TECHNICIAN,
-        deadline_ts=now_ms + round(timeout_s * 1000),
-        charger=charger,
-        since_ts=max(0, since_ts),
-        cursor=cursor,
-    )
-    try:
-        await link.bus.publish(AGENT_QUERY, question, agent=Role.LOAD_BALANCER)
-    except BusUnavailable as error:
-        raise CliError(ExitCode.UNREACHABLE, f"the broker did not take the question: {error}") from error
-    async for heard in link.heard(timeout_s):
-        answer = heard.message
-        if isinstance(answer, WhyAnswer) and answer.id == question.id:
-            if not answer.ok:
-                raise CliError(ExitCode.UNKNOWN, f"the load balancer: {answer.reason}")
-            return answer
-    raise CliError(
-        ExitCode.NO_ANSWER,
-        f"the load balancer did not answer within {timeout_s:g} s; does it run? (see `chargebus status`)",
-    )
 
 
 def _story(charger: str, grants: list[GrantRecord], now_ms: int, since_s: int) -> Group:

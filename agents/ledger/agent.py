@@ -10,16 +10,17 @@ from sqlalchemy.orm import Session as Database
 from agents.ledger.alarms import has_open_gaps, standing
 from agents.ledger.committing import Committed, Revision, SessionKey, commit, mark_published
 from agents.ledger.listing import answer
-from agents.ledger.models import AlarmRow, SessionRow
+from agents.ledger.models import IS_ACTIVE, AlarmRow, SessionRow
 from agents.ledger.reconciling import Reconciliation
-from agents.ledger.session import record
+from agents.ledger.session import Settlement, record
 from agents.ledger.session_rows import load_session
 from agents.ledger.settings import LedgerSettings
+from agents.ledger.settling import NothingToSettle, settle_missing_events, settle_session
 from agents.ledger.storing import Arrival, Boot
 from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
 from bus_schema.charger_messages import State
 from bus_schema.event import Event, EventAck
-from bus_schema.site_messages import Alarm, Query, QueryAnswer, SessionsQuery
+from bus_schema.site_messages import Alarm, Query, QueryAnswer, SessionsQuery, SettleQuery
 from bus_schema.topics import (
     AGENT_ANSWER,
     AGENT_QUERY,
@@ -32,6 +33,9 @@ from bus_schema.topics import (
 
 REPUBLISH_AT_ONCE = 200
 """How many sessions that have not reached the bus are tried again in one go."""
+
+REPORTED_LATELY_MS = 30_000
+"""A charger that has named a session as its own within this time may still end it. ms; states come every 10 s."""
 
 REPEAT_ALARM_MS = 600_000
 """Age at which a standing alarm is published again. ms."""
@@ -102,17 +106,40 @@ class Ledger(Agent[LedgerSettings]):
 
     @on(AGENT_QUERY)
     async def query(self, received: Received[Query]) -> None:
-        """Answer which sessions there were."""
+        """Answer which sessions there were, and close what will never come."""
         query = received.message
         now_ms = self.clock.now_ms()
         if received.address.ids["agent"] != self.name or received.retained or query.deadline_ts < now_ms:
             return
         if isinstance(query, SessionsQuery):
             page = await self.store.run(lambda db: answer(db, query, now_ms))
+        elif isinstance(query, SettleQuery):
+            page = await self._settle(query, now_ms)
         else:
             reason = "the ledger answers questions about sessions only"
             page = QueryAnswer(ts=now_ms, id=query.id, ok=False, reason=reason)
         await self.bus.publish(AGENT_ANSWER, page, agent=self.name, asker=query.source)
+
+    async def _settle(self, query: SettleQuery, now_ms: int) -> QueryAnswer:
+        settlement = Settlement(now_ms, query.source, query.because)
+        charger, session_id = query.charger, query.session_id
+        told = []
+        try:
+            if session_id is None:
+                await self.store.run(lambda db: settle_missing_events(db, charger, settlement))
+            elif self._reconciliation.goes_on(charger, session_id, now_ms - REPORTED_LATELY_MS):
+                raise NothingToSettle(f"charger {charger} still reports session {session_id}: stop it instead")
+            else:
+                async with self._publishing:
+                    revision = await self.store.run(lambda db: settle_session(db, charger, session_id, settlement))
+                    self._reconciliation.recorded(charger, session_id, active=False)
+                    await self._publish_sessions([revision])
+                told = [record(revision.session, now_ms)]
+        except NothingToSettle as error:
+            return QueryAnswer(ts=now_ms, id=query.id, ok=False, reason=str(error))
+        self.log.warning("settled", charger=charger, session=session_id, by=query.source, because=query.because)
+        await self.review()
+        return QueryAnswer(ts=now_ms, id=query.id, ok=True, sessions=told)
 
     @every(10)
     async def catch_up(self) -> None:
@@ -206,7 +233,7 @@ class Ledger(Agent[LedgerSettings]):
 
 
 def _active_sessions(db: Database) -> list[SessionKey]:
-    found = db.execute(select(SessionRow.charger, SessionRow.session_id).where(SessionRow.end_seq.is_(None)))
+    found = db.execute(select(SessionRow.charger, SessionRow.session_id).where(IS_ACTIVE))
     return [(charger, session_id) for charger, session_id in found]
 
 

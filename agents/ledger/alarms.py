@@ -82,14 +82,16 @@ def _gaps(db: Database, before_ms: int, now_ms: int) -> Standing:
             f"{first.contiguous + 1}. What comes after the gap is recorded but not acknowledged.{others}",
             "Usually the charger sends it again within 30 s of being connected. If this stays, send it the command "
             "trigger with message events; if that does not help, its journal has lost the event: compare its meter "
-            "with its sessions.",
+            f"with its sessions, then `chargebus settle {charger}`.",
         )
     return alarms
 
 
 def _lost(db: Database, since_ms: int, now_ms: int) -> Standing:
     rows = db.scalars(
-        select(LostRow).where(LostRow.noticed_ms >= since_ms).order_by(LostRow.charger, LostRow.noticed_ms)
+        select(LostRow)
+        .where(LostRow.noticed_ms >= since_ms, LostRow.settled_by.is_(None))
+        .order_by(LostRow.charger, LostRow.noticed_ms)
     )
     alarms = {}
     for charger, group in groupby(rows, key=lambda row: row.charger):
@@ -106,7 +108,7 @@ def _lost(db: Database, since_ms: int, now_ms: int) -> Standing:
             f"any more, but {sum(count for _, count in missing)} of them are not in this ledger's database.",
             "Was the database replaced or restored from an older backup? Then bring the events back from the other "
             "copy. If not, the charger's flash has lost them. Compare its sessions of that time with its meter: one "
-            "may lack its start, its end or a sample.",
+            "may lack its start, its end or a sample. Then `chargebus settle {charger}` ends this alarm.",
         )
     return alarms
 
@@ -181,7 +183,7 @@ def _stuck(stuck: Iterable[Stuck], now_ms: int) -> Standing:
             now_ms,
             f"Session {first.session_id} of charger {charger} has no end on record, but the charger reports "
             f"{instead} and has nothing left to send.",
-            "Was the charger replaced or its storage erased? Then the end will not come: settle the session by the "
-            "last register on record and the meter.",
+            "Was the charger replaced or its storage erased? Then the end will not come: compare the last register "
+            f"on record with the meter, then `chargebus settle {charger} {first.session_id}` closes it there.",
         )
     return alarms

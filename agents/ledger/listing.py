@@ -5,7 +5,7 @@ import re
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session as Database
 
-from agents.ledger.models import SessionRow
+from agents.ledger.models import IS_ACTIVE, SessionRow
 from agents.ledger.session import record
 from agents.ledger.session_rows import load_session
 from bus_schema import MAX_MESSAGE_BYTES
@@ -54,6 +54,5 @@ def _matching(query: SessionsQuery) -> Select[SessionRow]:
     if query.session_id is not None:
         wanted = wanted.where(SessionRow.session_id == query.session_id)
     if query.active is not None:
-        ended = SessionRow.end_seq.is_not(None)
-        wanted = wanted.where(~ended if query.active else ended)
+        wanted = wanted.where(IS_ACTIVE if query.active else ~IS_ACTIVE)
     return wanted

@@ -2,14 +2,14 @@
 
 from typing import cast
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Table, Text, and_, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 """Row numbers; SQLite counts only a column of type INTEGER by itself."""
 
 _DIRTY = text("dirty")
-_ACTIVE = text("end_seq IS NULL")
+_ACTIVE = text("end_seq IS NULL AND settled_ms IS NULL")
 
 
 class Base(DeclarativeBase):
@@ -78,6 +78,9 @@ class LostRow(Base):
     first_seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     last_seq: Mapped[int]
     noticed_ms: Mapped[int]
+    settled_by: Mapped[str | None] = mapped_column(String(32))
+    """Who has said that they will not come; no alarm tells of them then."""
+    settled_because: Mapped[str | None]
 
 
 class SessionRow(Base):
@@ -131,6 +134,10 @@ class SessionRow(Base):
     last_wh: Mapped[int | None]
     went_back: Mapped[bool]
     ambiguous: Mapped[bool]
+    settled_ms: Mapped[int | None]
+    """When somebody said that its end will not come; by whom and why stand beside it."""
+    settled_by: Mapped[str | None] = mapped_column(String(32))
+    settled_because: Mapped[str | None]
 
 
 class AlarmRow(Base):
@@ -140,6 +147,9 @@ class AlarmRow(Base):
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
 
+
+IS_ACTIVE = and_(SessionRow.end_seq.is_(None), SessionRow.settled_ms.is_(None))
+"""Of a session: neither its end nor a settlement is on record."""
 
 EVENTS = cast(Table, EventRow.__table__)
 """The table itself: writing rows to it costs half of what writing them through the class does."""

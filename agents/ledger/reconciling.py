@@ -24,6 +24,7 @@ class Reconciliation:
 
     _active: dict[str, set[str]] = field(default_factory=dict)
     _doubts: dict[tuple[str, str], Stuck] = field(default_factory=dict)
+    _reported: dict[str, tuple[str | None, int]] = field(default_factory=dict)
 
     def recorded(self, charger: str, session_id: str, *, active: bool) -> None:
         """Take in that the ledger has recorded a session as active or ended."""
@@ -35,6 +36,7 @@ class Reconciliation:
 
     def reported(self, charger: str, session_id: str | None, journal_pending: int, now_ms: int) -> None:
         """Take in a charger's state. While its journal has events for the ledger, it contradicts nothing."""
+        self._reported[charger] = (session_id, now_ms)
         recorded = self._active.get(charger)
         if not recorded:
             return
@@ -45,6 +47,11 @@ class Reconciliation:
             elif key not in self._doubts or self._doubts[key].reported != session_id:
                 since_ms = self._doubts[key].since_ms if key in self._doubts else now_ms
                 self._doubts[key] = Stuck(charger, each, session_id, since_ms)
+
+    def goes_on(self, charger: str, session_id: str, since_ms: int) -> bool:
+        """Tell whether the charger has reported this session as its own at ``since_ms`` or later."""
+        reported, at_ms = self._reported.get(charger, (None, 0))
+        return reported == session_id and at_ms >= since_ms
 
     def stuck(self, now_ms: int, after_ms: int) -> list[Stuck]:
         """Return the sessions that have been contradicted for ``after_ms``, in the order of their ids."""

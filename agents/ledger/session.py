@@ -7,7 +7,7 @@ registers and nothing else (invariant 11); registers that contradict each other 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -67,6 +67,15 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Settlement:
+    """Somebody's word that the end of a session will never come."""
+
+    ts: int
+    by: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A session as far as its events are known."""
 
@@ -82,11 +91,13 @@ class Session:
     """True once a register was lower than an earlier one of this session."""
     ambiguous: bool = False
     """True once there were two different starts or two different ends."""
+    settlement: Settlement | None = None
+    """Closes the record while there is no end; an end that comes after all counts instead."""
 
     @property
     def active(self) -> bool:
-        """True until its end is known."""
-        return self.end is None
+        """True until its end is known, or its record settled."""
+        return self.end is None and self.settlement is None
 
     @property
     def start_energy_wh(self) -> int | None:
@@ -134,7 +145,7 @@ def apply(charger: str, event: SessionEvent, session: Session | None) -> Session
     elif isinstance(event, SessionEnded):
         end, different = _first(event.session_id, end, _end(event))
         ambiguous = ambiguous or different
-    return Session(session.charger, session.session_id, start, end, last, went_back, ambiguous)
+    return replace(session, start=start, end=end, last=last, went_back=went_back, ambiguous=ambiguous)
 
 
 def is_late(event: SessionEvent, session: Session | None) -> bool:
@@ -212,6 +223,7 @@ def contradictions(session: Session) -> list[str]:
 def record(session: Session, now_ms: int) -> SessionRecord:
     """Return the message that tells the session to the bus."""
     start, end = session.start, session.end
+    settled = session.settlement if end is None else None
     return SessionRecord(
         ts=now_ms,
         session_id=session.session_id,
@@ -225,9 +237,16 @@ def record(session: Session, now_ms: int) -> SessionRecord:
         start_energy_wh=session.start_energy_wh,
         end_energy_wh=session.end_energy_wh,
         energy_wh=energy_wh(session),
-        reason=None if end is None else StopReason(end.reason),
+        reason=_reason(end, settled),
         reservation_id=None if start is None else start.reservation_id,
+        settled_by=None if settled is None else settled.by,
     )
+
+
+def _reason(end: End | None, settled: Settlement | None) -> StopReason | None:
+    if end is not None:
+        return StopReason(end.reason)
+    return None if settled is None else StopReason.OTHER
 
 
 def _comparable(session: Session, last: Reading, boot_id: str) -> bool:

@@ -1,7 +1,7 @@
 """A session as the columns of a row, and back."""
 
 from agents.ledger.models import SessionRow
-from agents.ledger.session import End, Reading, Session, Start
+from agents.ledger.session import End, Reading, Session, Settlement, Start
 
 Columns = dict[str, object]
 """Values by column name."""
@@ -34,6 +34,9 @@ def to_columns(session: Session) -> Columns:
         "last_wh": None if last is None else last.energy_wh,
         "went_back": session.went_back,
         "ambiguous": session.ambiguous,
+        "settled_ms": None if session.settlement is None else session.settlement.ts,
+        "settled_by": None if session.settlement is None else session.settlement.by,
+        "settled_because": None if session.settlement is None else session.settlement.because,
     }
 
 
@@ -47,6 +50,7 @@ def load_session(row: SessionRow) -> Session:
         last=_last(row),
         went_back=row.went_back,
         ambiguous=row.ambiguous,
+        settlement=_settlement(row),
     )
 
 
@@ -83,3 +87,9 @@ def _last(row: SessionRow) -> Reading | None:
     if row.last_boot_id is None or row.last_seq is None or row.last_wh is None:
         return None
     return Reading(row.last_boot_id, row.last_seq, row.last_ts, row.last_wh)
+
+
+def _settlement(row: SessionRow) -> Settlement | None:
+    if row.settled_ms is None:
+        return None
+    return Settlement(row.settled_ms, row.settled_by or "", row.settled_because or "")

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from agents.runtime.migration import NewerDatabase, current_revisions, upgrade_to_head
+from agents.runtime.migration import NewerDatabase, current_revisions, upgrade
 from agents.runtime.store_failures import reason_to_retry
 
 __all__ = ["NewerDatabase", "Store", "StoreUnavailable", "StoreUrlError"]
@@ -79,7 +79,7 @@ class Store:
             return
         try:
             with self._engine.begin() as connection:
-                upgrade_to_head(connection, self._migrations)
+                upgrade(connection, self._migrations)
         except DBAPIError as error:
             raise self._translated(error) from error
 

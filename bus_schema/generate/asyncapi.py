@@ -23,6 +23,7 @@ _ID_WORDS = {
     "circuit": "The circuit, as the site's configuration calls it.",
     "agent": "The agent; also its user name at the broker.",
     "asker": "Whoever asked: an agent or technician.",
+    "backend": "The OCPP backend, as the agent's configuration calls it.",
     "session": "The session, minted by the charger.",
     "alarm": "Name of the alarm.",
 }
@@ -33,6 +34,7 @@ _ID_EXAMPLES = {
     "circuit": "garage",
     "agent": "ledger",
     "asker": "technician",
+    "backend": "steve",
     "session": "0123456789ab-3",
     "alarm": "meter-silent",
 }

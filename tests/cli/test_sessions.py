@@ -9,7 +9,7 @@ import pytest
 
 from bus_schema.event import SessionRecord
 from bus_schema.message import IdToken
-from bus_schema.site_messages import QueryAnswer, SessionsQuery
+from bus_schema.site_messages import QueryAnswer, SessionsQuery, SettleQuery
 from bus_schema.topics import AGENT_ANSWER, AGENT_QUERY
 from bus_schema.words import IdTokenType, StopReason
 from tests.brokers import RunningBroker
@@ -44,6 +44,7 @@ class ScriptedLedger:
     def __init__(self, broker: RunningBroker, sessions: int) -> None:
         self.records = [record(number) for number in range(sessions, 0, -1)]
         self.asked: list[SessionsQuery] = []
+        self.settled: list[SettleQuery] = []
         self.refuses = ""
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
         self._client.on_message = self._answer
@@ -56,10 +57,15 @@ class ScriptedLedger:
 
     def _answer(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         query = AGENT_QUERY.decode(message.payload)
-        self.asked.append(query)
-        begin = int(query.cursor or 0)
-        page = self.records[begin : begin + query.limit]
-        more = begin + len(page) < len(self.records)
+        begin, page, more = 0, [], False
+        if isinstance(query, SettleQuery):
+            self.settled.append(query)
+            page = [each for each in self.records if each.session_id == query.session_id]
+        else:
+            self.asked.append(query)
+            begin = int(query.cursor or 0)
+            page = self.records[begin : begin + query.limit]
+            more = begin + len(page) < len(self.records)
         topic = AGENT_ANSWER.format(SITE, agent="ledger", asker=query.source)
         stranger = QueryAnswer(ts=now_ms(), id="of-another", ok=True, sessions=[record(999)])
         answer = QueryAnswer(
@@ -117,3 +123,22 @@ def test_an_unknown_session(chargebus: Run, ledger: ScriptedLedger) -> None:
     outcome = chargebus("sessions", "--session", "0123456789ab-99")
     assert outcome.code == 6
     assert json.loads(chargebus("sessions", "--json").out) == []
+
+
+def test_what_will_never_come_is_settled(chargebus: Run, ledger: ScriptedLedger) -> None:
+    outcome = chargebus("settle", "c1", "0123456789ab-14", "--because", "board replaced")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.strip() == "c1: session 0123456789ab-14 is closed with 0.014 kWh"
+    [query] = ledger.settled
+    assert (query.charger, query.session_id, query.because) == ("c1", "0123456789ab-14", "board replaced")
+    assert chargebus("settle", "c1", "--because", "board replaced").out.strip() == (
+        "c1: its missing events are no longer awaited"
+    )
+    assert ledger.settled[1].session_id is None
+
+
+def test_settling_needs_a_reason_and_may_be_refused(chargebus: Run, ledger: ScriptedLedger) -> None:
+    assert chargebus("settle", "c1").code == 2
+    ledger.refuses = "no event of charger c1 is missing"
+    outcome = chargebus("settle", "c1", "--because", "flash worn out")
+    assert (outcome.code, outcome.err.strip()) == (1, "chargebus: the ledger: no event of charger c1 is missing")

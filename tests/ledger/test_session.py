@@ -97,6 +97,7 @@ def test_a_whole_session() -> None:
         "energy_wh": 2200,
         "reason": StopReason.EV_DISCONNECTED,
         "reservation_id": None,
+        "settled_by": None,
     }
     assert told.id_token == CARD
 

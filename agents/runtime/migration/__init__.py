@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-__all__ = ["NewerDatabase", "current_revisions", "upgrade_to_head", "version_table"]
+__all__ = ["NewerDatabase", "current_revisions", "upgrade", "version_table"]
 
 
 class NewerDatabase(Exception):
@@ -28,8 +28,8 @@ def current_revisions(connection: Connection, migrations: str) -> tuple[str, ...
     return context.get_current_heads()
 
 
-def upgrade_to_head(connection: Connection, migrations: str) -> None:
-    """Upgrade within the connection's transaction: all revisions or none.
+def upgrade(connection: Connection, migrations: str, revision: str = "head") -> None:
+    """Upgrade to ``revision`` within the connection's transaction: all revisions or none.
 
     Raises :class:`NewerDatabase` if the database is at a revision that the package does not have.
     """
@@ -47,7 +47,7 @@ def upgrade_to_head(connection: Connection, migrations: str) -> None:
         )
     config.attributes["connection"] = connection
     config.attributes["version_table"] = version_table(migrations)
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _config(migrations: str) -> Config:
