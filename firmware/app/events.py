@@ -55,8 +55,10 @@ class Events:
         """Ticks at which the flash has refused an event, None since it has taken one again."""
         self.note: Callable[[str, Event], None] | None = None
         """Told of every event, for the log."""
-        self.next_ms: int | None = None
-        """Ticks at which :meth:`pump` has something to do by itself."""
+        self._resend_ms: int | None = None
+        """Ticks at which what is in flight counts as lost, None while nothing is."""
+        self._retry_ms: int | None = None
+        """Ticks at which a link or a flash that has refused is tried again."""
 
     def record(self, kind: str, now: int, fields: "Event") -> bool:
         """Journal an event; return whether it is safe on flash. It is published by the next :meth:`pump`."""
@@ -78,6 +80,14 @@ class Events:
             self.refused += 1
         return written
 
+    @property
+    def next_ms(self) -> int | None:
+        """Ticks at which :meth:`pump` has something to do by itself."""
+        resend, retry = self._resend_ms, self._retry_ms
+        if resend is None or retry is None:
+            return retry if resend is None else resend
+        return min(resend, retry)
+
     def flash_refuses(self, now: int) -> bool:
         """Whether the flash has refused an event so lately that it is not trusted yet."""
         return self.flash_refused_at is not None and now - self.flash_refused_at < FLASH_RETRY_MS
@@ -89,10 +99,10 @@ class Events:
 
     def pump(self, now: int) -> None:
         """Publish what may be published."""
-        if self.next_ms is not None and now >= self.next_ms:
-            self.next_ms = None
-            if len(self._in_flight) + len(self._ready) and not self._ready:
-                self.rewind()
+        if self._resend_ms is not None and now >= self._resend_ms:
+            self.rewind()
+        if self._retry_ms is not None and now >= self._retry_ms:
+            self._retry_ms = None
         journal = self._journal
         while self._link.connected and len(self._in_flight) < IN_FLIGHT:
             if not self._ready:
@@ -102,12 +112,12 @@ class Events:
                     self._ready = journal.unread(_BATCH)
                 except OSError:
                     # What is on flash stays there until it can be read.
-                    self.next_ms = now + RETRY_MS
+                    self._retry_ms = now + RETRY_MS
                     return
                 if not self._ready:
                     return
             if not self._publish(self._ready[0], now):
-                self.next_ms = now + RETRY_MS
+                self._retry_ms = now + RETRY_MS
                 return
             self._ready.pop(0)
 
@@ -119,14 +129,14 @@ class Events:
         if not self._link.publish(self._messages.topic(TOPIC_EVENT), payload, TOPIC_EVENT[1], TOPIC_EVENT[2]):
             return False
         self._in_flight.append((boot_id, seq))
-        if self.next_ms is None:
+        if self._resend_ms is None:
             self._await_ack(now)
         if boot_id == self._messages.boot_id:
             self._wall_clock.published(seq, now)
         return True
 
     def _await_ack(self, now: int) -> None:
-        self.next_ms = now + RESEND_AFTER_MS + random_below(self._random, RESEND_AFTER_MS)
+        self._resend_ms = now + RESEND_AFTER_MS + random_below(self._random, RESEND_AFTER_MS)
 
     def acknowledged(self, boot_id: str, seq: int, ts: int | None, now: int) -> bool:
         """Take the ledger's receipt; return whether it is one for something that was waiting."""
@@ -138,7 +148,7 @@ class Events:
         if not self._journal.acknowledge(boot_id, seq):
             return False
         self._in_flight = [sent for sent in self._in_flight if sent[0] != boot_id or sent[1] > seq]
-        self.next_ms = None
+        self._resend_ms = None
         if self._in_flight:
             self._await_ack(now)
         return True
@@ -147,5 +157,5 @@ class Events:
         """Send everything again that the ledger has not acknowledged."""
         self._in_flight = []
         self._ready = []
-        self.next_ms = None
+        self._resend_ms = self._retry_ms = None
         self._journal.rewind()
