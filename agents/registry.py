@@ -22,9 +22,8 @@ AGENTS: dict[str, str] = {
 """Name of each agent → ``module:class``. A name is also its table in ``site.toml`` and its broker user."""
 
 
-ON_REQUEST = frozenset({"load_balancer_shadow", "influx_logger"})
-"""Agents that not every site runs, because they try something out or need a database of their own: ``chargebus up``
-leaves them out."""
+ON_REQUEST = frozenset({"load_balancer_shadow"})
+"""Agents that not every site runs, because they try something out: ``chargebus up`` leaves them out."""
 
 
 class UnknownAgent(LookupError):

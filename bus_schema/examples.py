@@ -323,6 +323,22 @@ _SITE: tuple[tuple[Topic[Any], Message], ...] = (
         ),
     ),
     (
+        topics.BROKER_STATUS,
+        site_messages.BrokerStatus(
+            ts=NOW,
+            clients_connected=14,
+            clients_total=15,
+            subscriptions=120,
+            messages_received=400_000,
+            messages_sent=1_900_000,
+            messages_dropped=0,
+            messages_stored=310,
+            stored_bytes=42_000,
+            heap_bytes=4_100_000,
+            heap_max_bytes=9_000_000,
+        ),
+    ),
+    (
         topics.AGENT_HEALTH,
         site_messages.AgentHealth(
             ts=NOW, online=True, version="0.1.0", started_ts=NOW - 86_400_000, received=123_456, rejected=2

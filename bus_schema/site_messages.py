@@ -84,6 +84,35 @@ class AgentHealth(Message):
     """QoS 0 messages dropped because a queue was full."""
     queued: Count = 0
     """Messages that wait for a handler."""
+    waiting: Count | None = None
+    """What the agent keeps on disk until somebody else takes it (points for a database); null if it keeps none."""
+    waiting_oldest_s: DurationS | None = None
+    """How long the oldest of it has waited, 0 when there is none."""
+
+
+class BrokerStatus(Message):
+    """What the broker counts about itself (Mosquitto's ``$SYS``), told by the logger. Null: it does not say."""
+
+    clients_connected: Count | None = None
+    """Clients that are connected."""
+    clients_total: Count | None = None
+    """Those, and the persistent sessions of clients that are away."""
+    subscriptions: Count | None = None
+    """Filters that are subscribed to."""
+    messages_received: Count | None = None
+    """Publications that clients have sent since the broker's start."""
+    messages_sent: Count | None = None
+    """Publications that it has sent to clients since its start."""
+    messages_dropped: Count | None = None
+    """Publications that were lost since its start because a client's queue was full."""
+    messages_stored: Count | None = None
+    """Messages that it holds: retained ones, and those that wait for a client."""
+    stored_bytes: Count | None = None
+    """Their payloads."""
+    heap_bytes: Count | None = None
+    """Memory that it uses."""
+    heap_max_bytes: Count | None = None
+    """Most memory that it has used."""
 
 
 class AgentClaim(Message):
@@ -168,6 +197,8 @@ class SessionsQuery(QueryBase):
     """Only this session."""
     active: bool | None = None
     """Only those going on (true) or ended (false)."""
+    since_ts: TimestampMs | None = None
+    """Only those that began at this moment or later."""
     limit: Annotated[int, Field(ge=1, le=6)] = 6
     """Most sessions on a page; six of the largest fit a message."""
     cursor: Key | None = None

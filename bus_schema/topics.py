@@ -21,6 +21,7 @@ from bus_schema.site_messages import (
     AgentClaim,
     AgentHealth,
     Alarm,
+    BrokerStatus,
     OcppCallAnswer,
     OcppTraffic,
     Query,
@@ -271,6 +272,17 @@ AGENT_HEALTH: Topic[AgentHealth] = Topic(
     measurement="agent",
     own_level="agent",
 )
+BROKER_STATUS: Topic[BrokerStatus] = Topic(
+    "broker_status",
+    "broker/status",
+    BrokerStatus,
+    1,
+    True,
+    (Role.INFLUX_LOGGER,),
+    PEOPLE_AND_AGENTS,
+    "What the broker counts about itself, where it does.",
+    measurement="broker",
+)
 AGENT_CLAIM: Topic[AgentClaim] = Topic(
     "agent_claim",
     "agent/{agent}/claim",
@@ -376,6 +388,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     SESSION,
     ALARM,
     AGENT_HEALTH,
+    BROKER_STATUS,
     AGENT_CLAIM,
     AGENT_REJECTED,
     AGENT_OCPP,

@@ -115,6 +115,18 @@ def over_time(
     return Query(text, "time_series", alias, source.unit(field), (field,), by)
 
 
+def per_second(source: From, field: str, *, by: tuple[str, ...] = (), alias: str = "") -> Query:
+    """Return how fast a counter grows, a series for each combination of the tags ``by``; a restart shows nothing."""
+    source.check_tags(by)
+    source.unit(field)
+    groups = ", ".join([f"time({EVERY})", *(f'"{tag}"' for tag in by)])
+    text = (
+        f'SELECT non_negative_derivative(max("{field}"), 1s) AS "{field}" FROM "{source.name}" '
+        f"WHERE {source.condition()} GROUP BY {groups} fill(none)"
+    )
+    return Query(text, alias=alias, columns=(field,), tags=by)
+
+
 def summed_over_time(
     source: From, field: str, function: str = "mean", *, by: str, alias: str = "", every: str = EVERY
 ) -> Query:

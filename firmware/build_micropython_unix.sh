@@ -12,7 +12,7 @@
 #   MICROPYTHON_TAR   an unpacked or packed source is not fetched: the orig tar of Debian's package micropython
 #   MICROPYTHON_DEBIAN_TAR  and its debian tar
 #   MICROPYTHON_WORK  where source and objects are kept; default: firmware/build/micropython-unix
-# Needs gcc, make, pkg-config, libffi-dev, xz, patch, python3; to fetch: apt-get with Debian's archive and keyring. The
+# Needs gcc, make, pkg-config, libffi-dev, libmbedtls-dev, xz, patch, python3; to fetch: apt-get with Debian's archive and keyring. The
 # system's own package lists are not touched. Exit code: 0 built, 1 not; 3 something needed is missing.
 
 set -eu
@@ -58,6 +58,7 @@ for tool in gcc make pkg-config xz patch; do
     command -v "$tool" >/dev/null || die "$tool is missing" 3
 done
 pkg-config --exists libffi || die "libffi-dev is missing" 3
+echo '#include <mbedtls/ssl.h>' | gcc -E -o /dev/null - 2>/dev/null || die "libmbedtls-dev is missing" 3
 
 mkdir -p "$kept" "$(dirname "$output")"
 # One build at a time; whoever waited finds it done.
@@ -101,20 +102,26 @@ if [ ! -d "$kept/source" ]; then
     mv "$work/source" "$kept/source"
 fi
 
+# The tar has no mbedTLS either: MICROPY_SSL_MBEDTLS=0 leaves out its sources, the flag keeps MicroPython's binding, and
+# the library is the system's.
+# Debian's mbedTLS can trace every handshake, which nobody wants to read.
+sed -i 's/mbedtls_debug_set_threshold(3)/mbedtls_debug_set_threshold(0)/' "$kept/source/extmod/modtls_mbedtls.c"
 # The standard manifest wants micropython-lib, which the tar lacks; ours freezes asyncio and the charger's code.
 # Its tool does not see that a file is gone, or that the manifest has changed: the frozen code is always made anew.
-rm -f "$kept/source/ports/unix/build-standard/frozen_content.c"
+rm -f "$kept/source/ports/unix/build-chargebus/frozen_content.c"
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 {
     make -C "$kept/source/mpy-cross" -j"$jobs" &&
         make -C "$kept/source/ports/unix" -j"$jobs" FROZEN_MANIFEST="$PWD/firmware/manifest.py" \
-            USER_C_MODULES="$PWD/firmware" MICROPY_PY_BTREE=0 MICROPY_SSL_AXTLS=0 MICROPY_PY_SSL=0
+            BUILD=build-chargebus USER_C_MODULES="$PWD/firmware" MICROPY_PY_BTREE=0 MICROPY_PY_SSL=1 \
+            MICROPY_SSL_AXTLS=0 MICROPY_SSL_MBEDTLS=0 CFLAGS_EXTRA=-DMICROPY_SSL_MBEDTLS=1 \
+            LDFLAGS_EXTRA="-lmbedtls -lmbedx509 -lmbedcrypto"
 } >"$work/log" 2>&1 || {
     tail -n 30 "$work/log" >&2
     die "the build has failed"
 }
 
-cp "$kept/source/ports/unix/build-standard/micropython" "$output.new"
+cp "$kept/source/ports/unix/build-chargebus/micropython" "$output.new"
 mv "$output.new" "$output"
 # What was edited while the build ran is built next time.
 echo "$wanted" >"$output.stamp"

@@ -45,9 +45,6 @@ export TESTCONTAINERS_RYUK_DISABLED=true
 export TESTCONTAINERS_HOST_OVERRIDE="${TESTCONTAINERS_HOST_OVERRIDE:-localhost}"
 export TESTCONTAINERS_CONNECTION_MODE="${TESTCONTAINERS_CONNECTION_MODE:-docker_host}"
 
-failed=""
-timings=""
-
 if ! command -v timeout >/dev/null; then
     timeout() {
         shift 3
@@ -71,18 +68,34 @@ step() {
     124 | 137) end="FAILED: not finished within $limit s" ;;
     *) end="FAILED with exit code $code" ;;
     esac
-    [ "$code" -eq 0 ] || failed="$failed $name"
-    timings="$timings
-  $name: $took s, $end"
+    echo "  $name: $took s, $end" | tee -a "$results/timings"
     $python tests/summary.py --record "$results" "$name" "$code"
 }
 
-# suite NAME SECONDS PYTEST-ARGUMENTS…
+# suite NAME SECONDS PYTEST-ARGUMENTS…: tests, two at once: none of them measures time.
 suite() {
     name=$1 limit=$2
     shift 2
-    step "$name" "$limit" $python -m pytest -q --junitxml="$results/$name.xml" -o junit_family=xunit2 "$@"
+    step "$name" "$limit" $python -m pytest -q -n 2 --durations=10 --durations-min=5 \
+        --junitxml="$results/$name.xml" -o junit_family=xunit2 "$@"
 }
+
+# marked NAME: the files with tests of that mark; to look into all the others would take longer than some suites do.
+marked() {
+    grep -rlE --include='test_*.py' "mark\.$1\b" tests | grep -vE '^tests/(integration|browser|bench)/' | sort
+}
+
+# bench NAME…: programs of tests/bench, one after the other; those that cannot be run are what others import.
+bench() {
+    for program in "$@"; do
+        if grep -q __main__ "tests/bench/$program.py"; then
+            step "bench-$program" 300 $python -m "tests.bench.$program"
+        fi
+    done
+}
+
+# These count energy, instructions, simulated time or their own processor time: two at once. The others are alone.
+COUNTING="acn core_cost trips world_day"
 
 WITHOUT_WHOLE_SITES="--ignore=tests/integration --ignore=tests/kill --ignore=tests/browser --ignore=tests/bench"
 
@@ -96,12 +109,11 @@ for stage in $stages; do
     contract) step contract 60 $python -m bus_schema --check ;;
     fast)
         # shellcheck disable=SC2086
-        # Nothing here measures time: two at once.
-        suite fast 900 -n 2 --dist loadfile tests $WITHOUT_WHOLE_SITES -m "not slow and not broker and not docker and not browser"
+        suite fast 900 --dist loadfile tests $WITHOUT_WHOLE_SITES -m "not slow and not broker and not docker and not browser"
         ;;
     broker)
-        # shellcheck disable=SC2086
-        suite broker 900 tests $WITHOUT_WHOLE_SITES -m "broker and not slow"
+        # shellcheck disable=SC2046
+        suite broker 900 --dist loadfile $(marked broker) -m "broker and not slow"
         ;;
     integration)
         for kind in installed testcontainers embedded; do
@@ -109,16 +121,20 @@ for stage in $stages; do
         done
         ;;
     slow)
-        # shellcheck disable=SC2086
-        suite slow 1500 tests $WITHOUT_WHOLE_SITES --ignore=tests/deploy -m slow
-        suite deploy 1500 tests/deploy -m slow
-        suite kill 900 tests/kill -m slow
+        # shellcheck disable=SC2046
+        # Tests that share a site stay together.
+        suite slow 2400 --dist loadgroup $(marked slow) -m slow
         ;;
     browser) suite browser 300 tests/browser ;;
     bench)
+        bench acn >"$results/acn.out" 2>&1 &
+        # shellcheck disable=SC2086
+        bench ${COUNTING#acn}
+        wait
+        cat "$results/acn.out"
         for file in tests/bench/*.py; do
-            name=$(basename "$file" .py)
-            if grep -q __main__ "$file"; then step "bench-$name" 300 $python -m "tests.bench.$name"; fi
+            program=$(basename "$file" .py)
+            case " $COUNTING " in *" $program "*) ;; *) bench "$program" ;; esac
         done
         ;;
     esac
@@ -126,7 +142,7 @@ done
 
 echo
 echo "=== summary"
-echo "time per step:$timings"
-[ -z "$failed" ] || echo "failed:$failed"
+echo "time per step:"
+cat "$results/timings"
 # Its last line is the count of all tests: N passed, N failed, N skipped.
 $python tests/summary.py "$results"

@@ -1,5 +1,6 @@
 """``backup`` and ``restore``: everything of a site that matters, in one file."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from agents.cli.backup_archive import FORMAT, DamagedArchive, Database, Manifest
 from agents.cli.backup_sources import find, is_sqlite
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
+from agents.cli.prepare_files import moved
 from agents.cli.target_choice import SITE_FILE, config_file
 from agents.cli.terminal import ConfigOption
 from agents.cli.whole_file import sync_folder
@@ -135,6 +137,7 @@ def bring_back(archive: Path, manifest: Manifest, places: dict[Part, Path]) -> I
             _move(staging / "data", staging / "site" / inside if nested and inside else places[Part.DATA])
             yield f"data: {places[Part.DATA]}"
         if Part.SITE in places:
+            moved(staging / "site", places[Part.SITE])
             _move(staging / "site", places[Part.SITE])
             yield f"site: {places[Part.SITE] / SITE_FILE}"
 
@@ -204,12 +207,20 @@ def _move(source: Path, target: Path) -> None:
     if source.stat().st_dev != target.parent.stat().st_dev or target.is_mount():
         if target.is_mount():  # A container's volume: its top cannot be replaced.
             shutil.copytree(source, target, dirs_exist_ok=True)
+            _give(target)
             return
         beside = target.with_name(f".{target.name}.restoring")
         shutil.rmtree(beside, ignore_errors=True)
         source = Path(shutil.copytree(source, beside))
     source.rename(target)
     sync_folder(target.parent)
+
+
+def _give(folder: Path) -> None:
+    """Give everything in a folder to the folder's owner: root restores, the agents have a user of their own."""
+    owner = folder.stat()
+    for path in folder.rglob("*"):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 @contextmanager

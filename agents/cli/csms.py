@@ -75,6 +75,27 @@ async def trigger(
 
 
 @site_command(group)
+async def start(
+    terminal: Terminal,
+    station: Station,
+    id_tag: Annotated[str, typer.Argument(metavar="IDTAG", help="Whom it is for.")],
+    connector: Connector = 1,
+) -> None:
+    """Start a transaction from here (RemoteStartTransaction), at a station that is not on the bus itself."""
+    await _told(terminal, station, "RemoteStartTransaction", _with(connector, idTag=id_tag))
+
+
+@site_command(group)
+async def stop(
+    terminal: Terminal,
+    station: Station,
+    transaction: Annotated[int, typer.Argument(metavar="TRANSACTION", help="Its number.")],
+) -> None:
+    """Stop a transaction from here (RemoteStopTransaction), at a station that is not on the bus itself."""
+    await _told(terminal, station, "RemoteStopTransaction", {"transactionId": transaction})
+
+
+@site_command(group)
 async def schedule(
     terminal: Terminal,
     station: Station,

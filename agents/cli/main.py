@@ -23,6 +23,8 @@ COMMANDS: dict[str, Entry] = {
     "watch": _entry("watch", "Follow the bus live, decoded, with violations of the contract shown.", _LOOK),
     "sessions": _entry("sessions", "Show the sessions that the ledger has recorded.", _LOOK),
     "settle": _entry("settle", "Close what will never come from a charger: a session's end, missing events.", _LOOK),
+    "history": _entry("history", "Show what was measured: power, currents, states, events.", _LOOK),
+    "spool": _entry("spool", "Show what waits for the database, what it refused, what was lost.", _LOOK),
     "why": _entry("why", "Tell why a charger got what it got in the last hour.", _LOOK),
     "doctor": _entry("doctor_command", "Check a live bus against the contract.", _LOOK),
     "start": _entry("charging", "Let somebody charge: at once if a car is there, else when one comes.", _COMMAND),

@@ -26,6 +26,7 @@ from agents.cli.prepare_files import (
     agent_tables,
     cards_csv,
     environment,
+    moved,
     site_agents,
     site_toml,
     steve_properties,
@@ -87,6 +88,7 @@ def make(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
     yield from _new(folder / CARDS_FILE, cards_csv(), READABLE)
     yield from _new(folder / SITE_FILE, site_toml(asked), READABLE)
     yield from _current(folder / ACCESS_LIST, mosquitto_acl(asked.site))
+    moved(folder, folder)
     yield from _tables_to_add(folder / SITE_FILE, asked)
 
 

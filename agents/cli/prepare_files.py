@@ -232,6 +232,21 @@ def environment(site: str, folder: Path) -> str:
     return f"COMPOSE_PROJECT_NAME=chargebus-{site}\nCHARGEBUS_FOLDER={folder}\n"
 
 
+def moved(folder: Path, place: Path) -> None:
+    """Fit a folder for Docker, if it is one, to the place where it is going to be.
+
+    ``compose.env`` names the place. Containers are handed the folder of the cards as a whole and read it under users
+    of their own, whatever mask the user has who made or restored it.
+    """
+    environment_file = folder / ENVIRONMENT_FILE
+    if environment_file.exists():
+        lines = environment_file.read_text(encoding="utf-8").splitlines()
+        named = [f"CHARGEBUS_FOLDER={place}" if line.startswith("CHARGEBUS_FOLDER=") else line for line in lines]
+        if named != lines:
+            environment_file.write_text("\n".join(named) + "\n", encoding="utf-8")
+        (folder / CARDS_FILE).parent.chmod(0o755)
+
+
 def steve_properties(database_password: str, admin_password: str) -> str:
     """Return SteVe's settings: keys and words of its own ``config/docker/main.properties`` (3.7)."""
     return f"""\

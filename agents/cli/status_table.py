@@ -107,7 +107,8 @@ def _remarks(state: State) -> Text:
     if not state.available:
         text.append("  out of service", "bright_black")
     if state.journal_pending:
-        text.append(f"  {state.journal_pending} events wait for the ledger", "yellow")
+        waiting = "1 event waits" if state.journal_pending == 1 else f"{state.journal_pending} events wait"
+        text.append(f"  {waiting} for the ledger", "yellow")
     return text
 
 
@@ -116,7 +117,8 @@ def _agents(picture: SitePicture) -> Table:
     for name, health in sorted(picture.agents.items()):
         word = Text("online", "green") if health.online else Text("offline", "red")
         counts = (str(health.received), str(health.rejected), str(health.dropped))
-        table.add_row(name, word, *counts, "; ".join(health.problems))
+        # As text: a problem that names a table of site.toml has square brackets, which rich would take for its own.
+        table.add_row(name, word, *counts, Text("; ".join(health.problems)))
     return table
 
 

@@ -49,6 +49,14 @@ def up(
     page_port: Annotated[
         int | None, typer.Option("--page-port", min=0, max=65535, help="Default 8080, or any if that is taken.")
     ] = None,
+    backend_port: Annotated[
+        int | None,
+        typer.Option("--backend-port", min=0, max=65535, help="For OCPP. Default 9000, or any if that is taken."),
+    ] = None,
+    backend_api_port: Annotated[
+        int | None,
+        typer.Option("--backend-api-port", min=0, max=65535, help="Default 9001, or any if that is taken."),
+    ] = None,
     ready_within: Annotated[
         float, typer.Option("--ready-within", min=1, metavar="SECONDS", help="Say what is missing after this time.")
     ] = 60.0,
@@ -74,6 +82,8 @@ def up(
             speed=speed,
             broker_port=choose("broker", broker_port, 1883),
             page_port=choose("page", page_port, 8080),
+            backend_port=choose("OCPP backend", backend_port, 9000),
+            backend_api_port=choose("OCPP backend's API", backend_api_port, 9001),
             mosquitto=_mosquitto(broker_kind),
             python=sys.executable,
             agents=tuple(name for name in AGENTS if name not in ON_REQUEST),

@@ -50,7 +50,15 @@ def access_list(site: str) -> str:
     return mosquitto_acl(site)
 
 
-def site_toml(site: str, broker_port: int, page_port: int, data: Path, chargers: Sequence[str]) -> str:
+def site_toml(
+    site: str,
+    broker_port: int,
+    page_port: int,
+    backend_port: int,
+    backend_api_port: int,
+    data: Path,
+    chargers: Sequence[str],
+) -> str:
     """Return the site's configuration: the agents' and, for ``chargebus`` itself, where the broker is."""
     return f"""\
 # Written by `chargebus up` at every start.
@@ -73,7 +81,27 @@ port = {page_port}
 policies = ["local_list"]
 cards_file = {json.dumps(str(data / CARDS_FILE))}
 
-{_load_balancer(chargers)}"""
+{_load_balancer(chargers)}
+{_backend(backend_port, backend_api_port, chargers)}"""
+
+
+def _backend(port: int, api_port: int, chargers: Sequence[str]) -> str:
+    """Return the tables of the OCPP backend and of the bridge to it: each charger is a charge point there.
+
+    ``on_bus = false``: its charge points are chargers of the bus already. The site's own list decides about cards, so
+    the backend takes any.
+    """
+    tables = "".join(f"\n[csms.stations.{name}]\non_bus = false\n" for name in chargers)
+    return f"""\
+[[ocpp_bridge.backends]]
+name = "csms"
+url = "ws://127.0.0.1:{port}"
+
+[csms]
+port = {port}
+api_port = {api_port}
+accept_unknown_tags = true
+{tables}"""
 
 
 def _load_balancer(chargers: Sequence[str]) -> str:

@@ -50,6 +50,10 @@ class UpChoice:
     """Free TCP port."""
     page_port: int
     """Free TCP port."""
+    backend_port: int
+    """Free TCP port, where charge points connect to the OCPP backend."""
+    backend_api_port: int
+    """Free TCP port of the backend's REST API."""
     mosquitto: str | None
     """Path of the program, or None for the embedded broker."""
     python: str
@@ -85,6 +89,11 @@ class Plan:
         return f"http://127.0.0.1:{self.choice.page_port}/"
 
     @property
+    def backend(self) -> str:
+        """Address of the OCPP backend's list of charge points."""
+        return f"http://127.0.0.1:{self.choice.backend_api_port}/cps"
+
+    @property
     def cars_wanted(self) -> int:
         """How many cars must charge before the site counts as ready.
 
@@ -102,7 +111,13 @@ def plan(choice: UpChoice) -> Plan:
     """Return what is to be run."""
     files = {
         "site.toml": up_files.site_toml(
-            choice.site, choice.broker_port, choice.page_port, choice.data, charger_names(choice.chargers)
+            choice.site,
+            choice.broker_port,
+            choice.page_port,
+            choice.backend_port,
+            choice.backend_api_port,
+            choice.data,
+            charger_names(choice.chargers),
         ),
         up_files.CARDS_FILE: up_files.cards_csv(choice.cards),
     }

@@ -156,6 +156,7 @@ def _say_ready(plan: Plan, picture: SitePicture, seconds: float) -> None:
     _say(f"  chargers  {command} status")
     _say(f"  the bus   {command} watch")
     _say(f"  sessions  {command} sessions")
+    _say(f"  OCPP      {plan.backend}")
     _say(f"  logs      {_short(choice.data / 'logs')}")
     if not default:
         _say(f"  first     export CHARGEBUS_CONFIG={_short(choice.data / 'site.toml')}")

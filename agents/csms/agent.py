@@ -4,8 +4,6 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from websockets.asyncio.server import ServerConnection
-
 from agents.csms import commands_kept
 from agents.csms.api import build_api
 from agents.csms.commanding import Answer, Commanding
@@ -16,7 +14,7 @@ from agents.csms.limits import amperes
 from agents.csms.messages import Measured, telemetry
 from agents.csms.querying import answer_query
 from agents.csms.recalling import first_line, recall, recalled
-from agents.csms.server import Gate, StationServer, close_quietly
+from agents.csms.server import Gate, Listen, Listener, StationServer, close_quietly
 from agents.csms.settings import CsmsSettings, Station
 from agents.csms.speaking import Speaker
 from agents.csms.state import ConnectorState
@@ -27,13 +25,13 @@ from agents.csms.v16.link import V16Link
 from agents.csms.v16.session import V16Session
 from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
 from agents.runtime.http_server import HttpServer
-from agents.runtime.ocpp import Connection, ConnectionLost, Dispatcher, message_ids
+from agents.runtime.ocpp import Connection, ConnectionLost, Dispatcher, Traffic, message_ids
 from agents.runtime.ocpp.v16 import V16
-from agents.runtime.ocpp.websocket import WebSocketConnection
 from bus_schema.command import Command
 from bus_schema.event import EventAck
 from bus_schema.site_messages import Query
 from bus_schema.topics import (
+    AGENT_OCPP,
     AGENT_QUERY,
     AGENT_STATION_ANSWER,
     CHARGER_COMMAND,
@@ -44,6 +42,9 @@ from bus_schema.words import ReplyCode, ReplyStage
 
 CLOSE_S = 2.0
 """How long an old connection of a station that has come again may take to close. s."""
+
+REPORT_EVERY_S = 10
+"""How often it is said what was exchanged with stations. s."""
 
 UNKNOWN_CONNECTORS = 8
 """Connectors that a station without a table may have."""
@@ -56,8 +57,8 @@ class Csms(Agent[CsmsSettings]):
     settings_type = CsmsSettings
     migrations = "agents.csms.migrations"
 
-    def __init__(self, context: Context[CsmsSettings]) -> None:
-        """Know the stations of the settings."""
+    def __init__(self, context: Context[CsmsSettings], listen: Listen = StationServer) -> None:
+        """Know the stations of the settings; ``listen`` makes what they connect to."""
         super().__init__(context)
         self.stations: dict[str, KnownStation] = {}
         """By identity."""
@@ -71,8 +72,10 @@ class Csms(Agent[CsmsSettings]):
         self._speaker = Speaker(self.bus, self.clock, self.store)
         self._taking = Taking(self.store, self.clock, self._speaker, self._authorizing, self.log)
         self._message_ids = message_ids(self.random)
+        self._traffic = Traffic()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: StationServer | None = None
+        self._listen = listen
+        self._server: Listener | None = None
         self._api: HttpServer | None = None
 
     # Life
@@ -98,7 +101,7 @@ class Csms(Agent[CsmsSettings]):
             for name, station in self.settings.stations.items()
             if station.password_file is not None
         }
-        self._server = StationServer(self.settings, Gate(self.settings, passwords), V16.subprotocol, self._on_socket)
+        self._server = self._listen(self.settings, Gate(self.settings, passwords), V16.subprotocol, self.serve)
         await self._server.start(self.settings.port)
         self.log.info("stations_may_connect", host=self.settings.host, port=self._server.port)
         if self.settings.api_port is not None:
@@ -130,6 +133,11 @@ class Csms(Agent[CsmsSettings]):
                 self._speaker.introduce(port.connector)
             await self._speaker.flush()
 
+    def kill(self) -> None:
+        """End at once whatever runs: for tests."""
+        for task in self._tasks:
+            task.cancel()
+
     def problems(self) -> list[str]:
         """Say which parts do not run."""
         found = []
@@ -145,9 +153,6 @@ class Csms(Agent[CsmsSettings]):
         return found[:5]
 
     # Stations
-
-    async def _on_socket(self, identity: str, socket: ServerConnection) -> None:
-        await self.serve(identity, WebSocketConnection(socket))
 
     async def serve(self, identity: str, connection: Connection) -> None:
         """Serve one connection of a station until it is lost."""
@@ -174,6 +179,7 @@ class Csms(Agent[CsmsSettings]):
             message_ids=self._message_ids,
             log=self.log.bind(station=identity),
             call_timeout_s=self.settings.call_timeout_s,
+            traffic=self._traffic,
         )
         link = V16Link(dispatcher, station.settings, self.clock)
         old, station.link = station.link, link
@@ -293,6 +299,19 @@ class Csms(Agent[CsmsSettings]):
                 if station.settings.on_bus and port.limiter.due(link):  # type: ignore[arg-type]
                     self._spawn(self._enforce(port, link))  # type: ignore[arg-type]
                 await self._end_at_cap(port, link, now_ms)  # type: ignore[arg-type]
+
+    @every(REPORT_EVERY_S)
+    async def report(self) -> None:
+        """Say what was exchanged with all stations."""
+        if self.settings.port is None:
+            return
+        stations = self.stations.values()
+        message = self._traffic.report(
+            self.clock.now_ms(),
+            charge_points=len(stations),
+            connected=sum(station.link is not None for station in stations),
+        )
+        await self.bus.publish(AGENT_OCPP, message, agent=self.name, backend=self.name)
 
     @every(3600)
     async def tidy(self) -> None:

@@ -7,6 +7,7 @@ import hmac
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import Protocol
 from urllib.parse import unquote
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -15,7 +16,11 @@ from websockets.http11 import Request, Response
 
 from agents.csms.settings import CsmsSettings
 from agents.runtime.agent import CannotStart
-from agents.runtime.ocpp import MAX_FRAME_BYTES
+from agents.runtime.ocpp import MAX_FRAME_BYTES, Connection
+from agents.runtime.ocpp.websocket import WebSocketConnection
+
+ServeStation = Callable[[str, Connection], Awaitable[None]]
+"""Gets the identity of a station and an open connection; returns when that is lost."""
 
 MOST_IDENTITY = 48
 """Longest name of a station."""
@@ -66,15 +71,36 @@ def _equal(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
 
 
+class Listener(Protocol):
+    """Lets stations connect."""
+
+    port: int
+    """Where it listens."""
+
+    async def start(self, port: int) -> None:
+        """Listen. Raises :class:`CannotStart` naming the setting."""
+
+    async def stop(self) -> None:
+        """Close every connection."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it listens."""
+
+
+Listen = Callable[[CsmsSettings, Gate, str, ServeStation], Listener]
+"""Makes a listener for settings, gate, subprotocol and what serves a connection; a test hands in its own."""
+
+
 class StationServer:
-    """Listens for stations and gives each open connection to ``serve_station``."""
+    """Listens for WebSockets of stations and gives each that is open to ``serve_station``."""
 
     def __init__(
         self,
         settings: CsmsSettings,
         gate: Gate,
         subprotocol: str,
-        serve_station: Callable[[str, ServerConnection], Awaitable[None]],
+        serve_station: ServeStation,
     ) -> None:
         """Nothing is open before :meth:`start`."""
         self._settings = settings
@@ -83,7 +109,6 @@ class StationServer:
         self._serve_station = serve_station
         self._server: Server | None = None
         self.port = 0
-        """Where it listens."""
 
     async def start(self, port: int) -> None:
         """Listen. Raises :class:`CannotStart` naming the setting."""
@@ -140,7 +165,7 @@ class StationServer:
         request = connection.request
         identity = None if request is None else identity_of(request.path)
         if identity is not None:
-            await self._serve_station(identity, connection)
+            await self._serve_station(identity, WebSocketConnection(connection))
 
 
 async def close_quietly(closing: Awaitable[None], within_s: float) -> None:

@@ -1,35 +1,43 @@
-"""The agent: from the bus into the spool, and from the spool into the database."""
+"""The agent: from the bus into the spool, and from the spool into the database.
+
+The database is InfluxDB, or, where none is configured, the history's own SQLite file.
+"""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy.orm import Session as Database
 
 from agents.influx_logger.alarms import LOST, SPOOL, lost_alarm, spool_alarm
-from agents.influx_logger.answers import Answer, Fate
-from agents.influx_logger.databases import BlockingWrite, open_database
+from agents.influx_logger.answers import Answer, BlockingWrite, Fate
+from agents.influx_logger.broker_status import DROPPING, FILTER, BrokerWatch
+from agents.influx_logger.history_file import HistoryFile
 from agents.influx_logger.lines import LineWriter
 from agents.influx_logger.posting import post
 from agents.influx_logger.settings import InfluxLoggerSettings
 from agents.influx_logger.spool import (
-    DROPPED,
-    REFUSED,
     Filling,
     Lines,
-    counts,
     drop_older,
+    end_trouble,
     filling,
+    losses,
+    note_trouble,
     oldest,
     put,
     settle,
 )
-from agents.runtime.agent import Agent, Context, Received, every, on, on_cleared
+from agents.influx_logger.upkeep import run_round
+from agents.runtime.agent import Agent, Context, Received, Waiting, every, on, on_cleared
 from agents.runtime.backoff import full_jitter
+from agents.runtime.history.tables import HISTORY_FILE
 from bus_schema import TOPICS, Address, Role, Topic
 from bus_schema.site_messages import Alarm
-from bus_schema.topics import ALARM, CHARGER_TELEMETRY, GRID_TELEMETRY
+from bus_schema.topics import ALARM, BROKER_STATUS, CHARGER_TELEMETRY, GRID_TELEMETRY
 
 MEASURED: tuple[Topic[Any], ...] = tuple(t for t in TOPICS if t.measurement and Role.INFLUX_LOGGER in t.readers)
 """Everything of the table that becomes points."""
@@ -47,6 +55,9 @@ as a hundred messages, and nobody looks at a dashboard so closely."""
 BLOCK_LINES = 1000
 """Most lines that wait, and are dropped, together."""
 
+MAX_AGE_S = 31_536_000
+"""Longest age that a health message tells: a year."""
+
 MB = 1_000_000
 DAY_MS = 86_400_000
 
@@ -58,6 +69,17 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
     settings_type = InfluxLoggerSettings
     migrations = "agents.influx_logger.migrations"
     local_store = True
+    beside = (FILTER,)
+
+    @classmethod
+    def identity(cls, settings: InfluxLoggerSettings) -> str:
+        """Return the id of this process, where several share the work."""
+        return cls.instance(settings.process)
+
+    @classmethod
+    def instance(cls, process: int) -> str:
+        """Return the id of a process by its number: the first is called as the only one would be."""
+        return cls.name if process == 1 else f"{cls.name}-{process}"
 
     def __init__(self, context: Context[InfluxLoggerSettings], database: BlockingWrite | None = None) -> None:
         """Take what the agent is given; ``database`` stands in for the configured one in tests."""
@@ -66,38 +88,69 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
         self._close: Callable[[], None] = lambda: None
         self._writer = LineWriter()
         self._waits = Filling()
-        self._counts: dict[str, int] = {}
+        self._history: Path | None = None
+        self._history_problem: str | None = None
         self._trouble: Answer | None = None
         self._attempt = 0
         self._not_before_s = 0.0
         self._stopping = False
         self._alarms: dict[str, Alarm] = {}
+        self._broker = BrokerWatch()
 
     async def start(self) -> None:
-        """Find what waits from before."""
+        """Find what waits from before. Raises :class:`agents.runtime.agent.CannotStart`."""
         if self._database is None and self.settings.url is not None:
+            # Its libraries are not needed where there is no InfluxDB.
+            from agents.influx_logger.databases import open_database
+
             self._database, self._close = open_database(self.settings)
-        self._waits, self._counts = await self.store.run(lambda db: (filling(db), counts(db)))
+        elif self._database is None and self.store.url.database:
+            self._history = Path(self.store.url.database).with_name(HISTORY_FILE)
+            file = HistoryFile(self._history)
+            self._database, self._close = file.write, file.close
+        self._waits = await self.store.run(filling)
+
+    def shares(self, topic: Topic[Any]) -> bool:
+        """Let the broker deal out telemetry: reading a message costs more than writing it, and each has its own time.
+
+        Everything else comes to every process, and is kept by one: the broker keeps it for each that is away.
+        """
+        return self.settings.processes > 1 and topic.name in BULK
+
+    def wants(self, address: Address) -> bool:
+        """Say whether this process keeps what comes there, or must know of it."""
+        return self._keeps(address) or self._own_alarm(address) is not None
 
     async def stop(self) -> None:
         """Let the database go; what waits stays in the spool."""
         self._stopping = True
         self._close()
 
+    def waiting(self, now_ms: int) -> Waiting:
+        """Tell what is in the spool."""
+        oldest_ms = self._waits.oldest_ms
+        age_s = 0 if oldest_ms is None else max(0, now_ms - oldest_ms) // 1000
+        return Waiting(self._waits.lines, min(age_s, MAX_AGE_S))
+
     def problems(self) -> list[str]:
         """Say why nothing leaves the spool."""
-        if self.settings.url is None and self._database is None:
-            return ["no database: set url in [influx_logger]; everything waits in the spool"]
-        if self._trouble is None:
-            return []
-        what = "refuses this client" if self._trouble.fate is Fate.NEVER else "is not available"
-        return [f"the database {what} ({self._trouble.reason}); {self._waits.lines} points wait"[:400]]
+        found = [] if self._history_problem is None else [self._history_problem[:400]]
+        if self._trouble is not None:
+            what = "refuses this client" if self._trouble.fate is Fate.NEVER else "is not available"
+            found.append(f"the database {what} ({self._trouble.reason}); {self._waits.lines} points wait"[:400])
+        return found
 
     @on(*MEASURED, batch=5000)
     async def spool(self, received: list[Received[Any]]) -> None:
         """Keep what has come; it is acknowledged to the broker once it is on disk."""
         by_kind: dict[bool, list[str]] = defaultdict(list)
         for each in received:
+            own = self._own_alarm(each.address)
+            if own is not None:
+                # One that is older than this process ends with its cause, too.
+                self._alarms.setdefault(own, each.message)
+                if not self._keeps(each.address):
+                    continue
             line = self._writer.line(each)
             if line is not None:
                 by_kind[each.address.topic.name not in BULK].append(line)
@@ -112,6 +165,8 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
     @on_cleared(ALARM)
     async def alarm_over(self, address: Address) -> None:
         """Note the end of an alarm."""
+        if not self._keeps(address):
+            return
         line = self._writer.cleared(address, self.clock.now_ms())
         await self._keep([Lines(True, line.encode(), 1)])
 
@@ -124,15 +179,16 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
                 return
             posted = await post(batch.lines, self._write)
             if posted.stopped_by is not None:
-                self._wait_after(posted.stopped_by)
+                await self._wait_after(posted.stopped_by)
                 return
             if self._trouble is not None:
                 self.log.info("database_back", waits=self._waits.lines)
+                await self.store.run(lambda db: end_trouble(db, self.clock.now_ms()))
             self._trouble, self._attempt = None, 0
             for letter in posted.dead:
                 self.log.warning("point_refused", reason=letter.reason, line=letter.line[:200])
             now_ms = self.clock.now_ms()
-            self._waits, self._counts = await self.store.run(
+            self._waits = await self.store.run(
                 lambda db: settle(db, batch.ids, posted.dead, posted.expired, now_ms)  # noqa: B023 - runs at once
             )
 
@@ -140,12 +196,13 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
     async def watch(self) -> None:
         """Drop what is too old, and raise or clear the alarms."""
         now_ms = self.clock.now_ms()
-        # Counted anew: two kinds of messages that are kept at the same moment each add to what was there before both.
+        # Counted anew: two kinds of messages that are kept at the same moment each add to what was there before both,
+        # and `chargebus spool` changes the file, too.
         self._waits = await self.store.run(filling)
         max_age_ms = self.settings.spool_max_age_days * DAY_MS
         if self._waits.oldest_ms is not None and now_ms - self._waits.oldest_ms > max_age_ms:
             dropped = await self.store.run(lambda db: drop_older(db, now_ms - max_age_ms, now_ms))
-            self._waits, self._counts = await self.store.run(lambda db: (filling(db), counts(db)))
+            self._waits = await self.store.run(filling)
             self.log.error("points_dropped", lines=dropped, why="too old")
         since_ms = {name: alarm.since_ts for name, alarm in self._alarms.items()}
         trouble = None if self._trouble is None else self._trouble.reason
@@ -153,10 +210,38 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
         await self._raise(
             SPOOL, spool_alarm(self._waits, max_bytes, max_age_ms, now_ms, since_ms.get(SPOOL, now_ms), trouble)
         )
-        lost = lost_alarm(
-            self._counts.get(DROPPED, 0), self._counts.get(REFUSED, 0), now_ms, since_ms.get(LOST, now_ms)
-        )
-        await self._raise(LOST, lost)
+        await self._tell_of_broker(now_ms, since_ms.get(DROPPING, now_ms))
+        lost = await self.store.run(losses)
+        await self._raise(LOST, lost_alarm(lost, now_ms, since_ms.get(LOST, now_ms)))
+
+    def heard_beside(self, topic: str, payload: bytes) -> None:
+        """Take what the broker says of itself."""
+        self._broker.hear(topic, payload)
+
+    async def _tell_of_broker(self, now_ms: int, since_ms: int) -> None:
+        status = self._broker.status(now_ms)
+        if self.settings.process > 1:
+            return  # The first process tells it.
+        if status is not None:
+            await self.bus.publish(BROKER_STATUS, status)
+        await self._raise(DROPPING, self._broker.alarm(now_ms, since_ms))
+
+    @every(600)
+    async def tidy_history(self) -> None:
+        """Thin the history, and export it.
+
+        Not at once: what was cut off by a kill comes again right after the start, and is the same point as long as that
+        stands as it came.
+        """
+        if self._history is None:
+            return
+        done = await asyncio.to_thread(run_round, self._history, self.settings, self.clock.now_ms())
+        self._history_problem = done.problem
+        if done.exported or done.thinned.folded or done.thinned.expired:
+            self.log.info("history_thinned", files=done.exported, folded=done.thinned.folded,
+                          expired=done.thinned.expired)  # fmt: skip
+        if done.thinned.cut:
+            self.log.warning("history_shortened", rows=done.thinned.cut, remedy="raise history_max_mb")
 
     async def _keep(self, blocks: Sequence[Lines]) -> None:
         now_ms, max_bytes = self.clock.now_ms(), self.settings.spool_max_mb * MB
@@ -170,31 +255,50 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
 
         self._waits, dropped = await self.store.run(put_all)
         if dropped:
-            self._counts[DROPPED] = self._counts.get(DROPPED, 0) + dropped
             self.log.error("points_dropped", lines=dropped, why="no room in the spool")
+
+    def _keeps(self, address: Address) -> bool:
+        """Tell whether a topic belongs to this process's share; telemetry has been dealt out by the broker already."""
+        settings = self.settings
+        if settings.processes == 1 or address.topic.name in BULK:
+            return True
+        whose = address.ids.get("charger") or "/".join(address.ids.values())
+        return crc32(whose.encode()) % settings.processes == settings.process - 1
+
+    def _own_alarm(self, address: Address) -> str | None:
+        """Return which of the logger's alarms a topic is of, None if it is none of this process's own."""
+        if address.topic is not ALARM:
+            return None
+        return next((name for name in (SPOOL, LOST, DROPPING) if self._alarm_id(name) == address.ids["alarm"]), None)
+
+    def _alarm_id(self, name: str) -> str:
+        return name if self.settings.process == 1 else f"{name}-{self.settings.process}"
 
     async def _write(self, lines: str) -> Answer:
         if self._database is None:
             raise RuntimeError("drain() checks that there is a database")
         return await asyncio.to_thread(self._database, lines)
 
-    def _wait_after(self, answer: Answer) -> None:
+    async def _wait_after(self, answer: Answer) -> None:
         delay_s = answer.retry_after_s or full_jitter(self.random, self._attempt, BACKOFF_BASE_S, BACKOFF_CAP_S)
+        is_new = self._trouble is None or self._trouble.reason != answer.reason
         if self._trouble is None:
             self.log.warning("database_unavailable", reason=answer.reason, retry_in_s=round(delay_s, 1))
         self._attempt += 1
         self._trouble = answer
         self._not_before_s = self.clock.monotonic_s() + delay_s
+        if is_new:
+            await self.store.run(lambda db: note_trouble(db, answer.reason, self.clock.now_ms()))
 
     async def _raise(self, name: str, alarm: Alarm | None) -> None:
         """Publish an alarm that is new or worse, clear one that is over; the text of a standing one is told hourly."""
         standing = self._alarms.get(name)
         if alarm is None:
             if standing is not None:
-                await self.bus.clear(ALARM, alarm=name)
+                await self.bus.clear(ALARM, alarm=self._alarm_id(name))
                 del self._alarms[name]
         elif standing is None or alarm.severity != standing.severity or _hours(alarm) != _hours(standing):
-            await self.bus.publish(ALARM, alarm, alarm=name)
+            await self.bus.publish(ALARM, alarm, alarm=self._alarm_id(name))
             self._alarms[name] = alarm
 
 

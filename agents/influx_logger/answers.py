@@ -1,6 +1,6 @@
 """What a database's answer to a write means, whatever its kind. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -32,6 +32,9 @@ class Answer:
     retry_after_s: float | None = None
     """How long it asks to be left alone."""
 
+
+BlockingWrite = Callable[[str], Answer]
+"""Writes lines, joined by line breaks; never raises for what the database or the network does."""
 
 LONGEST_REASON = 300
 

@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import urlencode
 
 import urllib3
@@ -10,12 +9,9 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
-from agents.influx_logger.answers import Answer, Fate, understand
+from agents.influx_logger.answers import Answer, BlockingWrite, Fate, understand
 from agents.influx_logger.settings import InfluxLoggerSettings
 from agents.runtime.agent import CannotStart
-
-BlockingWrite = Callable[[str], Answer]
-"""Writes lines, joined by line breaks; never raises for what the database or the network does."""
 
 GZIP_LEVEL = 1
 """Line protocol shrinks to a tenth even so; the higher levels cost more time than the network."""
@@ -26,7 +22,7 @@ def open_database(settings: InfluxLoggerSettings) -> tuple[BlockingWrite, Callab
 
     Raises :class:`CannotStart` for a token file that cannot be read.
     """
-    token = _token(settings.token_file)
+    token = _token(settings)
     return _open_v1(settings, token) if settings.api == "v1" else _open_v2(settings, token)
 
 
@@ -87,11 +83,9 @@ def _text(body: bytes | str | None) -> str:
     return body.decode("utf-8", "replace") if isinstance(body, bytes) else body or ""
 
 
-def _token(path: Path | None) -> str | None:
-    if path is None:
-        return None
+def _token(settings: InfluxLoggerSettings) -> str | None:
     try:
-        return path.read_text(encoding="utf-8").split("\n", 1)[0].strip()
+        return settings.token()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise CannotStart(f"[influx_logger] token_file: cannot read {path}: {reason}") from None
+        raise CannotStart(f"[influx_logger] token_file: cannot read {settings.token_file}: {reason}") from None

@@ -47,3 +47,19 @@ class CountRow(Base):
     """``dropped``, ``refused`` or ``expired``: lines that are in no database."""
     lines: Mapped[int]
     changed_ms: Mapped[int]
+    """When it last grew."""
+    acknowledged: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many of them somebody has been told of and has said so."""
+
+
+class TroubleRow(Base):
+    """Why nothing left the spool when that was last so."""
+
+    __tablename__ = "influx_logger_trouble"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    """Always 1."""
+    reason: Mapped[str]
+    began_ms: Mapped[int]
+    ended_ms: Mapped[int | None]
+    """None while it is so."""

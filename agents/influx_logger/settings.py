@@ -1,43 +1,54 @@
 """Where measurements go and how much may wait for it: the section ``[influx_logger]`` of ``site.toml``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
-from agents.runtime.site_config import AgentSettings, FilePath, SettingError
+from agents.runtime.history.settings import HistorySource
+from agents.runtime.site_config import AgentSettings, SettingError
 
 
-class InfluxLoggerSettings(AgentSettings):
-    """The database, and the spool in front of it."""
+class InfluxLoggerSettings(AgentSettings, HistorySource):
+    """The database, the spool in front of it, and the history without a database."""
 
-    url: str | None = None
-    """Address of the database, for example ``http://127.0.0.1:8086``; without it nothing leaves the spool."""
-    api: Literal["v2", "v1"] = "v2"
-    """How it is written to: ``v2`` is ``/api/v2/write`` (InfluxDB 2 and 3 Core, VictoriaMetrics), ``v1`` is
-    ``/write`` (InfluxDB 1)."""
-    org: str = "chargebus"
-    """Organisation (InfluxDB 2)."""
-    bucket: Annotated[str, Field(min_length=1)] = "chargebus"
-    """Bucket, or database of InfluxDB 1 and 3."""
-    token_file: FilePath | None = None
-    """File whose first line is the token; for ``v1`` it is ``user:password``. Without it none is sent."""
-    ca_file: FilePath | None = None
-    """Certificates that the database's own is checked with (PEM); without it the system's."""
+    share: Annotated[str, Field(pattern=r"^[1-4]/[1-4]$")] = "1/1"
+    """Which part of the work this process has, where several share it: ``2/3`` is the second of three. Each is started
+    with a ``site.toml`` of its own in which only this differs, has its own spool, and is called ``influx_logger-2``.
+    Telemetry is dealt out by the broker (``$share``: Mosquitto can, RabbitMQ and the embedded one cannot),
+    everything else is kept by the process to which its charger, circuit or agent belongs."""
     post_lines: Annotated[int, Field(ge=1, le=50_000)] = 5000
     """Most points in one request. InfluxDB's own advice is 5,000."""
-    timeout_s: Annotated[int, Field(ge=1, le=300)] = 30
-    """How long the database may take to answer a request. s."""
     spool_max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 2048
     """Most that may wait on disk. Beyond it the oldest telemetry goes first, then the oldest of everything else; what
     goes is counted and an alarm stands. A charging charger makes about 1 MB an hour. MB."""
     spool_max_age_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """What has waited so long is dropped, counted. Days."""
+    history_days: Annotated[int, Field(ge=8, le=36500)] = 365
+    """How long the history without a database goes back. As points came for a day at least, then one each 10 s for a
+    week, then one a minute. Days."""
+    history_max_mb: Annotated[int, Field(ge=10, le=1_000_000)] = 8192
+    """Most that the history's file may hold; beyond it the oldest goes, whatever ``history_days`` says. A charger that
+    charges all the time makes about 400 MB a year. MB."""
+    parquet: bool = True
+    """Whether the history without a database is also written to Parquet files, one for each day and measurement, under
+    ``history`` beside the file. Needs the package pyarrow (``pip install 'chargebus[parquet]'``)."""
+    parquet_days: Annotated[int, Field(ge=1, le=36500)] = 1825
+    """How long Parquet files are kept. Days."""
 
-    @field_validator("url")
-    @classmethod
-    def _http(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise SettingError("is not an http:// or https:// address")
-        if value is not None and "@" in value:
-            raise SettingError("contains a user or password; put 'user:password' into a file named by token_file")
-        return value
+    @model_validator(mode="after")
+    def _share_exists(self) -> Self:
+        if self.process > self.processes:
+            raise SettingError("share: the first number is at most the second")
+        if self.processes > 1 and self.url is None:
+            raise SettingError("share: needs url; the history without a database has one process that writes it")
+        return self
+
+    @property
+    def process(self) -> int:
+        """Number of this process, from 1."""
+        return int(self.share[0])
+
+    @property
+    def processes(self) -> int:
+        """How many share the work."""
+        return int(self.share[2])

@@ -7,13 +7,16 @@ confirmed it. A process that dies in between writes it to the database again, wh
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session as Database
 
-from agents.influx_logger.models import BlockRow, CountRow, DeadLetterRow
+from agents.influx_logger.models import BlockRow, CountRow, DeadLetterRow, TroubleRow
 
 DROPPED, REFUSED, EXPIRED = "dropped", "refused", "expired"
 """Why lines are in no database: no room or too old here, refused for what they say, older than the database keeps."""
+
+RETRY_LINES = 100
+"""Refused lines that are tried again together: one at fault among them costs some requests until it is found."""
 
 MAX_DEAD_LETTERS = 10_000
 """How many refused lines are kept for people to look at, the newest."""
@@ -36,6 +39,26 @@ class Filling:
     lines: int = 0
     size_bytes: int = 0
     oldest_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Lines that are in no database."""
+
+    lines: int
+    """How many that nobody has acknowledged."""
+    last_ms: int
+    """When the newest of them was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why nothing leaves the spool, or last did not."""
+
+    reason: str
+    began_ms: int
+    ended_ms: int | None
+    """None while it is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +85,37 @@ def filling(db: Database) -> Filling:
     return Filling(lines or 0, size_bytes or 0, oldest_ms)
 
 
-def counts(db: Database) -> dict[str, int]:
-    """Return how many lines are in no database, by reason."""
-    return {row.name: row.lines for row in db.scalars(select(CountRow))}
+def losses(db: Database) -> dict[str, Loss]:
+    """Return the lines that are in no database and that nobody has acknowledged, by reason."""
+    rows = {row.name: Loss(row.lines - row.acknowledged, row.changed_ms) for row in db.scalars(select(CountRow))}
+    return {name: loss for name, loss in rows.items() if loss.lines > 0}
+
+
+def acknowledge(db: Database, *names: str) -> int:
+    """Note that somebody knows of the losses, all or those named; return how many lines nobody knew of."""
+    lines = sum(loss.lines for name, loss in losses(db).items() if name in names or not names)
+    known = update(CountRow).values(acknowledged=CountRow.lines)
+    db.execute(known.where(CountRow.name.in_(names)) if names else known)
+    return lines
+
+
+def trouble(db: Database) -> Trouble | None:
+    """Return the last trouble with the database, None if there never was one."""
+    row = db.get(TroubleRow, 1)
+    return None if row is None else Trouble(row.reason, row.began_ms, row.ended_ms)
+
+
+def note_trouble(db: Database, reason: str, now_ms: int) -> None:
+    """Keep why the database does not take anything; trouble that goes on has begun when it began."""
+    row = db.get(TroubleRow, 1)
+    goes_on = row is not None and row.ended_ms is None
+    began_ms = row.began_ms if row is not None and goes_on else now_ms
+    db.merge(TroubleRow(id=1, reason=reason, began_ms=began_ms, ended_ms=None))
+
+
+def end_trouble(db: Database, now_ms: int) -> None:
+    """Note that the database takes points again."""
+    db.execute(update(TroubleRow).where(TroubleRow.ended_ms.is_(None)).values(ended_ms=now_ms))
 
 
 def put(db: Database, some: Lines, now_ms: int, before: Filling, max_bytes: int) -> tuple[Filling, int]:
@@ -112,10 +163,8 @@ def oldest(db: Database, max_lines: int) -> Batch | None:
     return Batch(tuple(ids), tuple(lines)) if ids else None
 
 
-def settle(
-    db: Database, ids: Sequence[int], dead: Iterable[DeadLetter], expired: int, now_ms: int
-) -> tuple[Filling, dict[str, int]]:
-    """Delete what the database has confirmed, and keep what it has refused; return what waits now, and the counts."""
+def settle(db: Database, ids: Sequence[int], dead: Iterable[DeadLetter], expired: int, now_ms: int) -> Filling:
+    """Delete what the database has confirmed, and keep what it has refused; return what waits now."""
     db.execute(delete(BlockRow).where(BlockRow.id.in_(ids)))
     letters = [{"refused_ms": now_ms, "line": letter.line, "reason": letter.reason[:1000]} for letter in dead]
     if letters:
@@ -125,12 +174,39 @@ def settle(
         db.execute(delete(DeadLetterRow).where(DeadLetterRow.id <= newest - MAX_DEAD_LETTERS))
     if expired:
         _count(db, EXPIRED, expired, now_ms)
-    return filling(db), counts(db)
+    return filling(db)
 
 
 def dead_letters(db: Database, limit: int) -> list[DeadLetterRow]:
     """Return the newest refused lines, the newest first."""
     return list(db.scalars(select(DeadLetterRow).order_by(DeadLetterRow.id.desc()).limit(limit)))
+
+
+def count_dead_letters(db: Database) -> int:
+    """Return how many refused lines are kept."""
+    return db.scalar(select(func.count()).select_from(DeadLetterRow)) or 0
+
+
+def retry_dead_letters(db: Database, now_ms: int) -> int:
+    """Let all refused lines wait for the database again, once its fault or theirs is mended; return how many."""
+    letters = list(db.scalars(select(DeadLetterRow).order_by(DeadLetterRow.id)))
+    for first in range(0, len(letters), RETRY_LINES):
+        body = "\n".join(letter.line for letter in letters[first : first + RETRY_LINES]).encode()
+        count = len(letters[first : first + RETRY_LINES])
+        db.execute(insert(BlockRow).values(lasting=1, created_ms=now_ms, lines=count, size_bytes=len(body), body=body))
+    drop_dead_letters(db)
+    row = db.get(CountRow, REFUSED)
+    if row is not None:
+        row.lines = max(0, row.lines - len(letters))
+        row.acknowledged = min(row.acknowledged, row.lines)
+    return len(letters)
+
+
+def drop_dead_letters(db: Database) -> int:
+    """Delete all refused lines; return how many. They stay counted as refused."""
+    count = count_dead_letters(db)
+    db.execute(delete(DeadLetterRow))
+    return count
 
 
 def _make_room(db: Database, wanted_bytes: int) -> int:

@@ -53,6 +53,8 @@ def _matching(query: SessionsQuery) -> Select[SessionRow]:
         wanted = wanted.where(SessionRow.charger == query.charger)
     if query.session_id is not None:
         wanted = wanted.where(SessionRow.session_id == query.session_id)
+    if query.since_ts is not None:
+        wanted = wanted.where(SessionRow.listed_ms >= query.since_ts)
     if query.active is not None:
         wanted = wanted.where(IS_ACTIVE if query.active else ~IS_ACTIVE)
     return wanted

@@ -2,8 +2,9 @@
 
 ``site`` and ``settings`` what a site is made of · ``orders`` and ``safety`` what may be granted (invariant 2) ·
 ``claim`` one balancer at a time · ``metering`` and ``limits`` what the grid leaves · ``views`` the chargers ·
-``allocation`` who gets how much · ``deciding`` one step · ``history`` and ``alarms`` why, and what is wrong ·
-``agent`` the bus · ``shadow`` the same without orders
+``allocation`` who gets how much · ``deciding`` one step · ``due`` and ``commands`` what is sent · ``records`` and
+``history`` what is kept · ``heard``, ``overdraw`` and ``alarms`` what is wrong · ``telling`` and ``loads`` what is
+said · ``listening`` and ``agent`` the bus · ``shadow`` the same without orders
 """
 
 from agents.load_balancer.agent import LoadBalancer

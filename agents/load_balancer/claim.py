@@ -134,6 +134,11 @@ class Claims:
             self.standing = Standing.ACTING
         return self.standing is Standing.ACTING and self._has_right(now_s)
 
+    @property
+    def won(self) -> bool:
+        """Whether nobody else is at work: this one orders, or will as soon as it may."""
+        return self.standing in (Standing.WAITING, Standing.ACTING)
+
     def in_words(self) -> str | None:
         """Say what keeps this balancer from acting, None when nothing does."""
         if self.standing is Standing.REPLACED:

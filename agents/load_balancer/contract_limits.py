@@ -1,32 +1,17 @@
 """A limit that changes with the time of day, as a supply contract or a neighbour's machine wants it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from functools import lru_cache
 
-DAY_MIN = 24 * 60
-WEEK = range(7)
+from agents.load_balancer.hours import MINUTE_MS, Hours, edges, local
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Hours of some days of the week with a limit of their own."""
+    """Hours with a limit of their own."""
 
-    begin_min: int
-    """Minutes after local midnight."""
-    end_min: int
-    """The same; not after ``begin_min`` for a window over midnight, which belongs to the day it begins on."""
+    hours: Hours
     limit_a: float
-    days: frozenset[int] = frozenset(WEEK)
-    """0 Monday to 6 Sunday."""
-
-    def holds(self, weekday: int, minute: int) -> bool:
-        """Tell whether it holds at this local time."""
-        if self.begin_min < self.end_min:
-            return weekday in self.days and self.begin_min <= minute < self.end_min
-        late = weekday in self.days and minute >= self.begin_min
-        return late or ((weekday - 1) % 7 in self.days and minute < self.end_min)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,40 +30,34 @@ class Schedule:
         """Return the limit at a moment. A."""
         if not self.windows:
             return self.limit_a
-        local = datetime.fromtimestamp(utc_ms / 1000, UTC).astimezone(ZoneInfo(self.timezone))
-        minute = local.hour * 60 + local.minute
-        return min([self.limit_a, *(w.limit_a for w in self.windows if w.holds(local.weekday(), minute))])
+        now = local(utc_ms, self.timezone)
+        return min([self.limit_a, *(window.limit_a for window in self.windows if window.hours.hold(*now))])
 
     def lowest_until(self, utc_ms: int, ahead_s: float) -> float:
         """Return the lowest limit between a moment and ``ahead_s`` later: a lease must keep them all. A."""
         if not self.windows:
             return self.limit_a
-        moments = [utc_ms, utc_ms + int(ahead_s * 1000), *self._edges(utc_ms, ahead_s)]
-        return min(self.at(moment) for moment in moments)
+        return _lowest_within(self, utc_ms // MINUTE_MS, (utc_ms + int(ahead_s * 1000)) // MINUTE_MS)
 
     def changes(self, utc_ms: int, ahead_s: float) -> tuple[tuple[float, float], ...]:
         """Return the later changes as (seconds from the moment, limit), ascending."""
         found: list[tuple[float, float]] = []
         last = self.at(utc_ms)
-        for edge in sorted(set(self._edges(utc_ms, ahead_s))):
+        for edge in sorted(set(self.edges(utc_ms, ahead_s))):
             value = self.at(edge)
             if value != last:
                 found.append(((edge - utc_ms) / 1000, value))
                 last = value
         return tuple(found)
 
-    def _edges(self, utc_ms: int, ahead_s: float) -> Iterable[int]:
-        zone = ZoneInfo(self.timezone)
-        start = datetime.fromtimestamp(utc_ms / 1000, UTC).astimezone(zone)
-        end_ms = utc_ms + int(ahead_s * 1000)
-        midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
-        for day in range(-1, int(ahead_s // 86_400) + 3):
-            for window in self.windows:
-                for minute in (window.begin_min, window.end_min):
-                    # Local wall time, so that a window moves with summer time.
-                    local = (midnight + timedelta(days=day)).replace(hour=minute // 60 % 24, minute=minute % 60)
-                    if minute >= DAY_MIN:
-                        local += timedelta(days=1)
-                    edge_ms = int(local.timestamp() * 1000)
-                    if utc_ms < edge_ms <= end_ms:
-                        yield edge_ms
+    def edges(self, utc_ms: int, ahead_s: float) -> list[int]:
+        """Return when any window begins or ends within ``ahead_s``. UTC ms, unordered."""
+        return list(edges((window.hours for window in self.windows), self.timezone, utc_ms, ahead_s))
+
+
+@lru_cache(maxsize=1024)
+def _lowest_within(schedule: Schedule, first_min: int, last_min: int) -> float:
+    """Return the lowest limit from one minute to another, both included: limits change at whole minutes only."""
+    begin_ms, ahead_s = first_min * MINUTE_MS, (last_min - first_min) * 60.0
+    moments = [begin_ms, last_min * MINUTE_MS, *schedule.edges(begin_ms, ahead_s)]
+    return min(schedule.at(moment) for moment in moments)

@@ -5,6 +5,7 @@ Views, meters and the safety layer meet the planner here. No I/O and no clock.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from agents.load_balancer.allocation.model import (
     BadInput,
@@ -20,6 +21,7 @@ from agents.load_balancer.allocation.model import (
 from agents.load_balancer.allocation.planning import plan
 from agents.load_balancer.limits import RowLimit, limits_of
 from agents.load_balancer.metering import Drawn, GridMeter
+from agents.load_balancer.prices import Prices
 from agents.load_balancer.safety import Approved, Safety
 from agents.load_balancer.site import PHASES, Kind, Site, build_unchecked
 from agents.load_balancer.views import ChargerView
@@ -29,6 +31,17 @@ HORIZON_S = 16 * 3600.0
 
 Planner = Callable[..., Plan]
 """The planner's signature: :func:`agents.load_balancer.allocation.planning.plan`."""
+
+
+class Replan(Enum):
+    """What a step does about the plan."""
+
+    NO = "no"
+    """Go on with the last, unless somebody has come or gone."""
+    HOLD = "hold"
+    """Cut what must be cut and give newcomers a minimum, at once and without the solver; the plan stays stale."""
+    FULL = "full"
+    """Find the best for the hours ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +70,20 @@ class Decider:
     settings: Settings
     order_life_s: float
     """How long an order may count at most: limits are kept for so long ahead."""
+    prices: Prices | None = None
+    """What energy costs, if anybody knows."""
     planner: Planner = plan
     views: dict[str, ChargerView] = field(default_factory=dict)
     meters: dict[str, GridMeter] = field(default_factory=dict)
     limits: list[RowLimit] = field(default_factory=list)
     state: State | None = None
     note: str = ""
-    """Why the solver was not used for the last plan; empty when it was."""
+    """Why the solver was not used for the last full plan; empty when it was."""
+    stale: bool = True
+    """Whether something has changed that the last full plan does not know of."""
     _numbers: dict[str, int] = field(default_factory=dict)
     """Row by its words, which are the names of the planner's constraints."""
     _plan: Plan | None = None
-    _planned_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Make a view for each charger and a judge for each meter."""
@@ -114,11 +130,13 @@ class Decider:
         used = self.safety.used(now_s)
         return any(value > limit.limit + 0.05 for value, limit in zip(used, self.limits, strict=True))
 
-    def step(self, now_s: float, utc_ms: int, period_s: float, *, replan: bool) -> Step:
+    def step(self, now_s: float, utc_ms: int, period_s: float, replan: Replan) -> Step:
         """Return what may be ordered now. Call :meth:`refresh` first."""
         demands = self._demands(now_s, utc_ms)
-        if replan or self._plan is None or {each.charger for each in demands} != set(self._plan.grants):
-            self._make_plan(demands, now_s, utc_ms, period_s)
+        strangers = self._plan is None or {each.charger for each in demands} != set(self._plan.grants)
+        if replan is not Replan.NO or strangers:
+            self._make_plan(demands, now_s, utc_ms, period_s, hold=replan is not Replan.FULL)
+        self.stale = self.stale and replan is not Replan.FULL
         plan = self._plan
         wanted: dict[str, float] = {}
         for demand in sorted(demands, key=lambda each: (-each.priority, each.charger)):
@@ -139,9 +157,9 @@ class Decider:
                 found.append(demand)
         return found
 
-    def _make_plan(self, demands: list[Demand], now_s: float, utc_ms: int, period_s: float) -> None:
-        self._planned_s = now_s
-        made = self._plan_with(demands, self._constraints(demands, {}, now_s, utc_ms), now_s, period_s)
+    def _make_plan(self, demands: list[Demand], now_s: float, utc_ms: int, period_s: float, *, hold: bool) -> None:
+        limits = self._constraints(demands, {}, now_s, utc_ms)
+        made = self._plan_with(demands, limits, now_s, utc_ms, period_s, hold)
         if made is not None:
             # A charger that is paused counts with its fallback all the same: then there is less for the others.
             paused = {
@@ -151,12 +169,20 @@ class Decider:
             }
             if any(paused.values()):
                 limits = self._constraints(demands, paused, now_s, utc_ms)
-                made = self._plan_with(demands, limits, now_s, period_s) or made
+                made = self._plan_with(demands, limits, now_s, utc_ms, period_s, hold) or made
         if made is not None:
-            self._plan, self.state, self.note = made, made.state, made.note
+            self._plan, self.state = made, made.state
+            if not hold:
+                self.note = made.note
 
     def _plan_with(
-        self, demands: list[Demand], constraints: list[Constraint], now_s: float, period_s: float
+        self,
+        demands: list[Demand],
+        constraints: list[Constraint],
+        now_s: float,
+        utc_ms: int,
+        period_s: float,
+        hold: bool,
     ) -> Plan | None:
         try:
             return self.planner(
@@ -165,8 +191,9 @@ class Decider:
                 self.state,
                 now_s=now_s,
                 period_s=period_s,
-                outlook=self._outlook(now_s),
+                outlook=self._outlook(now_s, utc_ms),
                 settings=self.settings,
+                hold=hold,
             )
         except BadInput as problem:
             # A plan is quality; without one everybody keeps what they have as far as the safety layer lets them.
@@ -207,7 +234,7 @@ class Decider:
         """Return what a charger without a demand will count with: what it falls to, or, silent, what it may have."""
         return worst_a if self.views[name].is_silent(now_s) else self.safety.exposures[name].floor_a()
 
-    def _outlook(self, now_s: float) -> Outlook:
+    def _outlook(self, now_s: float, utc_ms: int) -> Outlook:
         surplus_w, known = 0.0, False
         for name, circuit in self.site.meters.items():
             if circuit.meter is None or not circuit.meter.solar or self.meters[name].trouble(now_s) is not None:
@@ -220,7 +247,8 @@ class Decider:
                 if self.site.chargers[each].mode.startswith("solar"):
                     drawn_a = self.views[each].drawn_a(now_s) or 0.0
                     surplus_w += drawn_a * len(self.site.chargers[each].phases) * self.site.chargers[each].voltage_v
-        return Outlook(solar_surplus_w=Series(max(0.0, surplus_w))) if known else Outlook()
+        prices = None if self.prices is None else self.prices.ahead(utc_ms, self.settings.horizon_s)
+        return Outlook(prices, Series(max(0.0, surplus_w)) if known else None)
 
     # --- reasons ---
 

@@ -6,8 +6,9 @@ Functions of a database session; the agent runs them in its store.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any, cast
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Connection, Table, bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.orm import Session as Database
 
 from agents.load_balancer.models import GrantRow, InstanceRow, MetaRow, WorstRow
@@ -18,6 +19,19 @@ PAGE = 5
 """Stretches on a page of the story."""
 
 HOUR_MS = 3_600_000
+
+
+_INSTANCE, _WORST, _META, _GRANT = (cast(Table, row.__table__) for row in (InstanceRow, WorstRow, MetaRow, GrantRow))
+# A write stands between a decision and the bus: tables, not objects, and a statement per kind, not per charger.
+_EPOCH = select(_INSTANCE.c.epoch).with_for_update()
+_NEXT_EPOCH = update(_INSTANCE).values(epoch=_INSTANCE.c.epoch + 1)
+_DELETE = {table.name: delete(table).where(table.c.charger == bindparam("of")) for table in (_WORST, _META)}
+_INSERT = {table.name: insert(table) for table in (_INSTANCE, _WORST, _META, _GRANT)}
+_END = (
+    update(_GRANT)
+    .where(_GRANT.c.charger == bindparam("of"), _GRANT.c.to_ms.is_(None))
+    .values(to_ms=case((_GRANT.c.from_ms > bindparam("at_ms"), _GRANT.c.from_ms), else_=bindparam("at_ms")))
+)
 
 
 class Replaced(Exception):
@@ -70,56 +84,78 @@ class Changes:
 
 def begin(db: Database, random: Random) -> Remembered:
     """Begin a life on this database: every earlier process on it can write nothing from now on."""
-    row = db.get(InstanceRow, 1)
-    if row is None:
-        row = InstanceRow(id=1, instance=f"{random.getrandbits(48):012x}", epoch=0)
-        db.add(row)
-    row.epoch += 1
-    worst = {each.charger: each.current_a for each in db.scalars(select(WorstRow))}
+    connection = db.connection()
+    # The update locks the row before anything is read: an earlier process has written, or writes nothing any more.
+    if not connection.execute(_NEXT_EPOCH).rowcount:
+        row = {"id": 1, "instance": f"{random.getrandbits(48):012x}", "epoch": 1}
+        connection.execute(_INSERT[_INSTANCE.name], row)
+    instance, epoch = connection.execute(select(_INSTANCE.c.instance, _INSTANCE.c.epoch)).one()
+    worst = {charger: current_a for charger, current_a in connection.execute(select(_WORST))}
     known = {
-        each.charger: Known(each.fallback_a, each.rated_a, each.obeys, tuple(filter(None, each.phases.split(","))))
-        for each in db.scalars(select(MetaRow))
+        charger: Known(fallback_a, rated_a, obeys, tuple(filter(None, phases.split(","))))
+        for charger, fallback_a, rated_a, obeys, phases in connection.execute(select(_META))
     }
-    return Remembered(row.instance, row.epoch, worst, known)
+    return Remembered(instance, epoch, worst, known)
 
 
 def write(db: Database, epoch: int, changes: Changes) -> None:
     """Write changes, all or none. Raises :class:`Replaced`."""
-    row = db.get(InstanceRow, 1)
-    if row is None or row.epoch != epoch:
+    connection = db.connection()
+    if connection.scalar(_EPOCH) != epoch:
         raise Replaced
-    for name, current_a in changes.worst_a.items():
-        db.merge(WorstRow(charger=name, current_a=current_a))
-    for name, known in changes.known.items():
-        db.merge(
-            MetaRow(
-                charger=name,
-                fallback_a=known.fallback_a,
-                rated_a=known.rated_a,
-                obeys=known.obeys,
-                phases=",".join(known.phases),
-            )
-        )
-    for told in changes.told:
-        open_row = db.scalar(
-            select(GrantRow)
-            .where(GrantRow.charger == told.charger, GrantRow.to_ms.is_(None))
-            .order_by(GrantRow.id.desc())
-            .limit(1)
-        )
-        if open_row is not None:
-            open_row.to_ms = max(open_row.from_ms, told.from_ms)
-        db.add(
-            GrantRow(
-                charger=told.charger,
-                from_ms=told.from_ms,
-                to_ms=None,
-                current_a=told.current_a,
-                constraint=told.constraint[:100],
-                explanation=told.explanation[:400],
-            )
-        )
-        db.flush()
+    _replace(
+        connection,
+        _WORST,
+        [{"charger": name, "current_a": current_a} for name, current_a in changes.worst_a.items()],
+    )
+    _replace(
+        connection,
+        _META,
+        [
+            {
+                "charger": name,
+                "fallback_a": known.fallback_a,
+                "rated_a": known.rated_a,
+                "obeys": known.obeys,
+                "phases": ",".join(known.phases),
+            }
+            for name, known in changes.known.items()
+        ],
+    )
+    _tell(connection, changes.told)
+
+
+def _replace(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert rows or replace those of the same chargers, in SQL that every database knows."""
+    if rows:
+        connection.execute(_DELETE[table.name], [{"of": row["charger"]} for row in rows])
+        connection.execute(_INSERT[table.name], rows)
+
+
+def _tell(connection: Connection, told: Sequence[Told]) -> None:
+    """End the open stretch of each charger where its next begins, and begin that."""
+    if not told:
+        return
+    begins: dict[str, int] = {}
+    rows: list[dict[str, Any]] = []
+    open_row: dict[str, dict[str, Any]] = {}
+    for each in told:
+        begins.setdefault(each.charger, each.from_ms)
+        if each.charger in open_row:
+            before = open_row[each.charger]
+            before["to_ms"] = max(before["from_ms"], each.from_ms)
+        row = {
+            "charger": each.charger,
+            "from_ms": each.from_ms,
+            "to_ms": None,
+            "current_a": each.current_a,
+            "constraint": each.constraint[:100],
+            "explanation": each.explanation[:400],
+        }
+        rows.append(row)
+        open_row[each.charger] = row
+    connection.execute(_END, [{"of": charger, "at_ms": at_ms} for charger, at_ms in begins.items()])
+    connection.execute(_INSERT[_GRANT.name], rows)
 
 
 def forget_before(db: Database, before_ms: int) -> None:

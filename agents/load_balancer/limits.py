@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.load_balancer.metering import GridMeter
-from agents.load_balancer.site import Kind, Site, fixed_limit
+from agents.load_balancer.site import Circuit, Kind, Row, Site, fixed_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +27,31 @@ def limits_of(site: Site, meters: Mapping[str, GridMeter], utc_ms: int, now_s: f
     troubles = {name: meter.trouble(now_s) for name, meter in meters.items()}
     for row, fallback_sum in zip(site.rows, site.fallback_sums, strict=True):
         circuit = site.circuits[row.circuit]
-        phase_a = phase_limits[row.circuit]
-        fixed = fixed_limit(circuit, row, phase_a)
-        if row.kind is not Kind.PHASE:
-            unit = "VA" if row.kind is Kind.POWER else "A"
-            found.append(RowLimit(fixed, fixed, f"{row.words} allows {fixed:g} {unit}"))
-            continue
-        what = "fuse" if phase_a >= circuit.limit.limit_a else "contract"
-        words = f"{what} {phase_a:g} A"
-        if circuit.other_load_a:
-            words += f", {circuit.other_load_a:g} A reserved for other loads"
-        if circuit.meter is None:
-            found.append(RowLimit(fixed, fixed, words))
+        fixed = _without_meter(circuit, row, phase_limits[row.circuit])
+        if row.kind is not Kind.PHASE or circuit.meter is None:
+            found.append(fixed)
             continue
         meter, trouble = meters[circuit.meter.name], troubles[circuit.meter.name]
         if trouble is not None:
             blind = fallback_sum if circuit.blind_limit_a is None else circuit.blind_limit_a
-            found.append(RowLimit(min(fixed, blind), fixed, f"{min(fixed, blind):g} A because {trouble}"))
+            limit = min(fixed.limit, blind)
+            found.append(RowLimit(limit, fixed.limit, f"{limit:g} A because {trouble}"))
             continue
         other_a = meter.other_a(row.phase or "", now_s)
         # What the sun gives may be gone in a second: it is never counted as room beyond the fuse.
-        limit = fixed - max(0.0, other_a)
-        words += f", other loads {other_a:.1f} A by grid meter {circuit.meter.name}"
-        found.append(RowLimit(max(0.0, limit), fixed, words, other_a))
+        limit = max(0.0, fixed.limit - max(0.0, other_a))
+        words = f"{fixed.words}, other loads {other_a:.1f} A by grid meter {circuit.meter.name}"
+        found.append(RowLimit(limit, fixed.limit, words, other_a))
     return found
+
+
+def _without_meter(circuit: Circuit, row: Row, phase_a: float) -> RowLimit:
+    fixed = fixed_limit(circuit, row, phase_a)
+    if row.kind is not Kind.PHASE:
+        unit = "VA" if row.kind is Kind.POWER else "A"
+        return RowLimit(fixed, fixed, f"{row.words} allows {fixed:g} {unit}")
+    what = "fuse" if phase_a >= circuit.limit.limit_a else "contract"
+    words = f"{what} {phase_a:g} A"
+    if circuit.other_load_a:
+        words += f", {circuit.other_load_a:g} A reserved for other loads"
+    return RowLimit(fixed, fixed, words)

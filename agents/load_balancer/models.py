@@ -1,6 +1,6 @@
 """The balancer's tables. Their names carry the agent's, because agents may share one PostgreSQL database."""
 
-from sqlalchemy import BigInteger, Float, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Float, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -47,7 +47,16 @@ class GrantRow(Base):
     """A stretch of time with one grant and one reason."""
 
     __tablename__ = "load_balancer_grant"
-    __table_args__ = (Index("load_balancer_grant_charger", "charger", "from_ms"),)
+    __table_args__ = (
+        Index("load_balancer_grant_charger", "charger", "from_ms"),
+        # The stretch that goes on is looked for at every write, in a history of days.
+        Index(
+            "load_balancer_grant_open",
+            "charger",
+            sqlite_where=text("to_ms IS NULL"),
+            postgresql_where=text("to_ms IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     charger: Mapped[str] = mapped_column(String(32))

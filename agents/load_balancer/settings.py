@@ -7,12 +7,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from agents.load_balancer.contract_limits import Schedule, Window
+from agents.load_balancer.hours import Hours
+from agents.load_balancer.prices import PriceHours, Prices
 from agents.load_balancer.site import Circuit, Measures, Meter, Site, SiteCharger, SiteError, build
 from agents.runtime.site_config import AgentSettings, SettingError, Settings
 from bus_schema import Id
 
 Amperes = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, strict=False)]
 """A current per phase."""
+
+Price = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False, strict=False)]
+"""A price per kWh; negative ones happen."""
 
 PhaseName = Literal["L1", "L2", "L3"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -21,13 +26,11 @@ _DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
 
-class ContractLimit(Settings):
-    """Hours with a lower limit."""
+class SomeHours(Settings):
+    """Hours of some days of the week, local time."""
 
     hours: str
-    """From when to when, local time: ``17:00-20:30``, or over midnight ``22:00-06:00``."""
-    limit_a: Amperes
-    """Limit per phase in these hours."""
+    """From when to when: ``17:00-20:30``, or over midnight ``22:00-06:00``."""
     days: list[Weekday] = list(_DAYS)
     """Days on which the hours begin."""
 
@@ -39,11 +42,34 @@ class ContractLimit(Settings):
             raise SettingError('write the hours as "17:00-20:30"')
         return value
 
-    def window(self) -> Window:
-        """Return it as a value."""
+    def value(self) -> Hours:
+        """Return them as a value."""
         found = _HOURS.fullmatch(self.hours)
         begin, end = (0, 0) if found is None else (_minutes(found[1], found[2]), _minutes(found[3], found[4]))
-        return Window(begin, end, self.limit_a, frozenset(_DAYS.index(day) for day in self.days))
+        return Hours(begin, end, frozenset(_DAYS.index(day) for day in self.days))
+
+
+class ContractLimit(SomeHours):
+    """Hours with a lower limit."""
+
+    limit_a: Amperes
+    """Limit per phase in these hours."""
+
+
+class TariffHours(SomeHours):
+    """Hours with a price of their own."""
+
+    per_kwh: Price
+    """Price in these hours."""
+
+
+class Tariff(Settings):
+    """What energy costs by the time of day."""
+
+    per_kwh: Price
+    """Price per kWh in any currency, when no other hours are named."""
+    hours: list[TariffHours] = []
+    """Hours with another price: ``[[load_balancer.tariff.hours]]``; of several that overlap the first one counts."""
 
 
 def _minutes(hours: str, minutes: str) -> int:
@@ -95,7 +121,8 @@ class BalancedCharger(Settings):
     weight: Annotated[float, Field(gt=0, le=100, strict=False)] = 1.0
     """What an ampere for this charger counts against one for another of its priority."""
     mode: Literal["fast", "solar", "solar_floor", "cheap"] = "fast"
-    """``solar`` charges with surplus only, ``solar_floor`` with the minimum and surplus, ``cheap`` in cheap hours."""
+    """``solar`` charges with surplus only, ``solar_floor`` with the minimum and surplus; ``cheap`` waits
+    for the tariff's cheap hours, as long as the wish for energy and departure that it needs can still be kept."""
     voltage_v: Annotated[float, Field(ge=50, le=1000, strict=False)] = 230.0
     """Nominal volts of a phase."""
 
@@ -108,7 +135,9 @@ class LoadBalancerSettings(AgentSettings):
     chargers: dict[Id, BalancedCharger] = {}
     """The chargers, one table ``[load_balancer.chargers.NAME]`` each. Those that are not named are not commanded."""
     timezone: str = "UTC"
-    """Time zone of the contract's hours, for example ``Europe/Berlin``."""
+    """Time zone of the contract's and the tariff's hours, for example ``Europe/Berlin``."""
+    tariff: Tariff | None = None
+    """What energy costs, for chargers of the mode ``cheap``: ``[load_balancer.tariff]``."""
     lease_s: Annotated[int, Field(ge=15, le=300)] = 60
     """Life of a grant; it is renewed after a third of it."""
     plan_s: Annotated[float, Field(ge=1, le=300, strict=False)] = 5.0
@@ -144,8 +173,15 @@ class LoadBalancerSettings(AgentSettings):
         circuits = [self._circuit(name, each) for name, each in self.circuits.items()]
         return build(circuits, [_charger(name, each) for name, each in self.chargers.items()], self.timezone)
 
+    def prices(self) -> Prices | None:
+        """Return the tariff as a value."""
+        if self.tariff is None:
+            return None
+        hours = tuple(PriceHours(each.value(), each.per_kwh) for each in self.tariff.hours)
+        return Prices(self.tariff.per_kwh, hours, self.timezone)
+
     def _circuit(self, name: str, each: CircuitSettings) -> Circuit:
-        windows = tuple(limit.window() for limit in each.contract)
+        windows = tuple(Window(limit.value(), limit.limit_a) for limit in each.contract)
         meter = None
         if each.meter is not None:
             meter = Meter(each.meter, Measures(each.meter_measures), each.solar, each.meter_silent_s)

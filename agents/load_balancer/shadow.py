@@ -7,6 +7,7 @@ and no database: nothing that it does can reach a charger or the live balancer.
 from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.claim import Knowledge, Standing
 from agents.load_balancer.deciding import Why
+from agents.load_balancer.overdraw import TooMuch
 from agents.load_balancer.safety import Approved
 from agents.runtime.agent import Context, Received, every, on
 from bus_schema.balancing import Decision, ShadowComparison, ShadowDecision
@@ -41,7 +42,7 @@ class ShadowBalancer(LoadBalancer):
     async def start(self) -> None:
         """There is nothing to recall."""
         self.claims.standing, self.claims.knowledge = Standing.ACTING, Knowledge.OWN
-        self._acting = True
+        self.acting = True
 
     async def stop(self) -> None:
         """There is nothing to keep."""
@@ -65,12 +66,11 @@ class ShadowBalancer(LoadBalancer):
     async def _claim(self) -> None:
         return
 
-    async def _written(self, due: list[Approved], now_s: float) -> bool:
-        self._stored_a |= {order.charger: max(order.current_a, 1.0) for order in due}
-        return True
+    async def _cover(self, waiting: list[Approved]) -> None:
+        self.records.stored_a |= {order.charger: max(order.current_a, 1.0) for order in waiting}
 
     async def _save(self) -> None:
-        self._saved_s = self.clock.monotonic_s()
+        self.records.saved_s = self.clock.monotonic_s()
 
     async def _tell_alarms(self) -> None:
         return
@@ -78,13 +78,12 @@ class ShadowBalancer(LoadBalancer):
     def _tell_loads(self, now_s: float) -> None:
         return
 
-    def _stop(self, name: str, drawn_a: float, granted_a: float) -> None:
+    def _stop(self, too_much: TooMuch) -> None:
         return
 
     def _order(self, approved: Approved, why: Why, now_s: float) -> None:
         """Count the order as given and obeyed: nobody hears of it."""
-        self._count += 1
-        order_id = f"shadow-{self._count}"
+        order_id = self.commands.next_id()
         self.safety.ordered(approved, order_id, now_s, 0.0, float(self.settings.lease_s))
         self.safety.done(approved.charger, order_id, now_s)
 
@@ -103,7 +102,7 @@ class ShadowBalancer(LoadBalancer):
                 constraint=each.constraint[:100],
                 explanation=each.explanation[:400],
             )
-            self._send(self.bus.publish(SHADOW_DECISION, decision, agent=self.name, charger=name))
+            self.send(self.bus.publish(SHADOW_DECISION, decision, agent=self.name, charger=name))
 
     @every(COMPARE_S)
     async def compare(self) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable
 
 from sqlalchemy.orm import Session as Database
 
-from agents.ocpp_bridge import alarms, outbox
+from agents.ocpp_bridge import alarms, memory, outbox
+from agents.ocpp_bridge.catching_up import LEDGER, LedgerSilent, Sessions
 from agents.ocpp_bridge.connecting import Connector
 from agents.ocpp_bridge.fetching import Fetcher, HttpFetcher
+from agents.ocpp_bridge.link import Link
 from agents.ocpp_bridge.settings import OcppBridgeSettings
 from agents.ocpp_bridge.shared import Shared
 from agents.ocpp_bridge.v16 import transactions
@@ -16,8 +19,9 @@ from agents.ocpp_bridge.v16.id_tags import id_tag_of, verdict
 from agents.ocpp_bridge.v16.measurands import Measured
 from agents.ocpp_bridge.waiting import Pace, Tasks
 from agents.ocpp_bridge.websocket_connector import WebSocketConnector
-from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
+from agents.runtime.agent import Agent, BusUnavailable, Context, Gauge, Received, every, on
 from agents.runtime.commands import CommandSender
+from agents.runtime.ocpp import Traffic
 from bus_schema.charger_messages import Meta, Online, State, Telemetry
 from bus_schema.command import CommandReply
 from bus_schema.event import (
@@ -29,10 +33,12 @@ from bus_schema.event import (
     SessionSampled,
     SessionStarted,
 )
-from bus_schema.site_messages import AccessReply, AccessRequest, Alarm
+from bus_schema.site_messages import AccessReply, AccessRequest, Alarm, OcppTraffic, QueryAnswer
 from bus_schema.topics import (
     ACCESS_REPLY,
     ACCESS_REQUEST,
+    AGENT_ANSWER,
+    AGENT_OCPP,
     ALARM,
     CHARGER_COMMAND_REPLY,
     CHARGER_EVENT,
@@ -49,6 +55,19 @@ KEEP_TRANSACTIONS_MS = 90 * 86_400_000
 CARD_FRESH_MS = 30_000
 """A card that was presented longer ago is not acted upon. ms."""
 
+CATCH_UP_EVERY_S = 60
+"""How often the ledger is asked for what the bus may not have brought. s."""
+
+CATCH_UP_MS = 300_000
+"""How far back from the last time: a session may be journalled for a while before the ledger hears of it. ms."""
+
+CATCH_UP_AFTER_START_MS = 86_400_000
+"""The same when the bridge has been started. ms."""
+
+_FIRST_START, _CAUGHT_UP = "first_start_ms", "caught_up_ms"
+
+REPORT_EVERY_S = 10
+"""How often it is said what was exchanged with backends. s."""
 
 ANSWER_BEFORE_S = 0.5
 """How long before its deadline a question about a card is answered by the offline rules. s."""
@@ -88,13 +107,21 @@ class OcppBridge(Agent[OcppBridgeSettings]):
             tasks=self._tasks,
             connector=WebSocketConnector() if connector is None else connector,
             fetcher=HttpFetcher() if fetcher is None else fetcher,
+            traffic={backend.name: Traffic() for backend in self.settings.backends},
         )
         self._charge_points: dict[str, ChargePoint] = {}
         self._making = asyncio.Lock()
         self._alarms: dict[str, Alarm] = {}
+        self._sessions = Sessions(self.bus, self.clock, self.random, self.log, self.name)
+        self._caught_up = False
+        """Whether the ledger has been asked for all that this process has not heard."""
+        self._reported: dict[str, OcppTraffic] = {}
+        """What was published last of each backend."""
 
     async def start(self) -> None:
         """Bring those back that have something to say, also if their chargers are silent."""
+        now_ms = self.clock.now_ms()
+        await self.store.run(lambda db: _first_start(db, now_ms))
         waiting = await self.store.run(outbox.depth)
         for charger in sorted({charger for charger, _ in waiting}):
             await self._charge_point(charger)
@@ -226,17 +253,53 @@ class OcppBridge(Agent[OcppBridgeSettings]):
     @on(SESSION)
     async def recorded(self, received: Received[SessionRecord]) -> None:
         """Repair what never came: a session that the ledger has and the outbox has not."""
-        record = received.message
-        if record.active:
-            return
+        if not received.message.active:
+            await self._repair(received.message, received.received_ms)
+
+    async def _repair(self, record: SessionRecord, now_ms: int) -> None:
         charge_point = await self._charge_point(record.charger)
         if charge_point is None:
             return
         recorder = charge_point.recorder()
-        if await self.store.run(lambda db: transactions.repaired(db, recorder, record)):
-            charge_point.log.warning("session_repaired_from_ledger", session=record.session_id)
+        if not await self.store.run(lambda db: transactions.repaired(db, recorder, record, now_ms)):
+            return
+        charge_point.log.warning("session_repaired_from_ledger", session=record.session_id, active=record.active)
+        primary = charge_point.primary
+        if not record.active:
             await charge_point.session_ended(record.session_id)
-            charge_point.queued()
+        elif primary is not None:
+            await self._began(charge_point, primary.backend.name, record.session_id)
+        charge_point.queued()
+
+    @on(AGENT_ANSWER)
+    async def answered(self, received: Received[QueryAnswer]) -> None:
+        """Take the ledger's answer."""
+        if received.address.ids["agent"] == LEDGER:
+            self._sessions.answered(received.message)
+
+    @every(CATCH_UP_EVERY_S)
+    async def catch_up(self) -> None:
+        """Ask the ledger for what the bus may not have brought: see :mod:`agents.ocpp_bridge.catching_up`."""
+        if not self.settings.backends:
+            return
+        now_ms = self.clock.now_ms()
+        kept = await self.store.run(lambda db: memory.settings(db, "", memory.OWN))
+        reach_ms = CATCH_UP_MS if self._caught_up else CATCH_UP_AFTER_START_MS
+        try:
+            # What began before the bridge was there for the first time is none of its backends' business.
+            async for record in self._sessions.since(max(int(kept[_FIRST_START]), int(kept[_CAUGHT_UP]) - reach_ms)):
+                await self._repair(record, now_ms)
+            for charger, session_id in await self.store.run(outbox.unended):
+                state = None if charger not in self._charge_points else self._charge_points[charger].state
+                if state is None or state.session is None or state.session.session_id != session_id:
+                    found = await self._sessions.one(charger, session_id)
+                    if found is not None and not found.active:
+                        await self._repair(found, now_ms)
+        except LedgerSilent:
+            self.log.info("ledger_silent")
+            return
+        self._caught_up = True
+        await self.store.run(lambda db: memory.set_setting(db, "", memory.OWN, _CAUGHT_UP, str(now_ms)))
 
     # Access
 
@@ -288,6 +351,36 @@ class OcppBridge(Agent[OcppBridgeSettings]):
             for charge_point, *_ in durable:
                 charge_point.queued()
 
+    @every(REPORT_EVERY_S)
+    async def report(self) -> None:
+        """Say what was exchanged with each backend, and what waits for it."""
+        now_ms = self.clock.now_ms()
+        backlogs = await self.store.run(outbox.backlogs)
+        for backend in self.settings.backends:
+            links = [link for _, link in self._links_to(backend.name)]
+            waiting = backlogs.get(backend.name)
+            message = self._shared.traffic[backend.name].report(
+                now_ms,
+                charge_points=len(links),
+                connected=sum(link.connected for link in links),
+                outbox_messages=0 if waiting is None else waiting.messages,
+                outbox_oldest_s=0 if waiting is None else max(0, now_ms - waiting.oldest_ms) // 1000,
+            )
+            self._reported[backend.name] = message
+            await self.bus.publish(AGENT_OCPP, message, agent=self.name, backend=backend.name)
+
+    def gauges(self) -> Iterable[Gauge]:
+        """Tell of each backend's outbox, as it was last reported."""
+        for backend, message in list(self._reported.items()):
+            labels = {"backend": backend}
+            yield Gauge("ocpp_connected", "Charge points with a connection.", labels, message.connected)
+            yield Gauge(
+                "ocpp_outbox_messages", "Messages that wait for the backend.", labels, message.outbox_messages or 0
+            )
+            yield Gauge(
+                "ocpp_outbox_oldest_seconds", "How long the oldest has waited.", labels, message.outbox_oldest_s or 0
+            )
+
     @every(30)
     async def look(self) -> None:
         """Raise and clear alarms."""
@@ -309,18 +402,21 @@ class OcppBridge(Agent[OcppBridgeSettings]):
             del self._alarms[name]
 
     def _away(self, backend: str, now_ms: int) -> dict[str, Alarm]:
-        links = [
-            (charge_point.name, link)
-            for charge_point in self._charge_points.values()
-            for session, link in zip(charge_point.sessions, charge_point.links, strict=True)
-            if session.backend.name == backend
-        ]
+        links = self._links_to(backend)
         absent = [
             alarms.Away(charger, link.down_since_ms, link.problem or "it is being connected")
             for charger, link in links
             if link.down_since_ms is not None
         ]
         return alarms.away(backend, len(links), absent, now_ms)
+
+    def _links_to(self, backend: str) -> list[tuple[str, Link]]:
+        return [
+            (charge_point.name, link)
+            for charge_point in self._charge_points.values()
+            for session, link in zip(charge_point.sessions, charge_point.links, strict=True)
+            if session.backend.name == backend
+        ]
 
     def _clock_ahead_ms(self, backend: str) -> int | None:
         """Return what most charge points have heard of the backend's clock: the middle of their answers."""
@@ -342,3 +438,10 @@ class OcppBridge(Agent[OcppBridgeSettings]):
 def _queue_measured(db: Database, due: list[tuple[ChargePoint, str, Measured, str]]) -> None:
     for charge_point, session_id, found, context in due:
         transactions.measured(db, charge_point.recorder(), session_id, found, context)
+
+
+def _first_start(db: Database, now_ms: int) -> None:
+    """Note when the bridge was there for the first time."""
+    if _FIRST_START not in memory.settings(db, "", memory.OWN):
+        for name in (_FIRST_START, _CAUGHT_UP):
+            memory.set_setting(db, "", memory.OWN, name, str(now_ms))

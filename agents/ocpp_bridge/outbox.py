@@ -106,6 +106,23 @@ def depth(db: Database) -> dict[tuple[str, str], int]:
     return {(charger, backend): count for charger, backend, count in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for one backend."""
+
+    messages: int
+    oldest_ms: int
+    """When the oldest of them was queued."""
+
+
+def backlogs(db: Database) -> dict[str, Backlog]:
+    """Return what waits, by backend; those for which nothing waits are not in it."""
+    rows = db.execute(
+        select(OutboxRow.backend, func.count(), func.min(OutboxRow.queued_ms)).group_by(OutboxRow.backend)
+    )
+    return {backend: Backlog(count, oldest_ms) for backend, count, oldest_ms in rows}
+
+
 def transaction(db: Database, charger: str, backend: str, session_id: str) -> TransactionRow | None:
     """Return the transaction of a session, or None."""
     return db.scalars(
@@ -121,6 +138,12 @@ def going_on(db: Database, charger: str) -> list[TransactionRow]:
     """Return the transactions of a charger that have not ended."""
     mine = select(TransactionRow).where(TransactionRow.charger == charger, TransactionRow.ended_ms.is_(None))
     return list(db.scalars(mine.order_by(TransactionRow.id)))
+
+
+def unended(db: Database) -> list[tuple[str, str]]:
+    """Return charger and session of all transactions that have not ended, each once."""
+    found = select(TransactionRow.charger, TransactionRow.session_id).where(TransactionRow.ended_ms.is_(None))
+    return [(charger, session_id) for charger, session_id in db.execute(found.distinct())]
 
 
 def forget_before(db: Database, ended_ms: int) -> None:

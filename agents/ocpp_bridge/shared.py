@@ -1,5 +1,6 @@
 """What all charge points of a bridge share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -11,6 +12,7 @@ from agents.ocpp_bridge.settings import OcppBridgeSettings
 from agents.ocpp_bridge.waiting import Pace, Tasks
 from agents.runtime.agent import Bus, Clock
 from agents.runtime.commands import CommandSender
+from agents.runtime.ocpp import Traffic
 from agents.runtime.store import Store
 
 
@@ -33,3 +35,5 @@ class Shared:
     tasks: Tasks
     connector: Connector
     fetcher: Fetcher
+    traffic: Mapping[str, Traffic]
+    """What is exchanged with each backend, by its name."""

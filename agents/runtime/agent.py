@@ -23,7 +23,7 @@ loses nothing when the process dies. Handlers must therefore be idempotent (inva
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -129,6 +129,15 @@ class Subscription:
     qos: int
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What an agent keeps on disk until somebody else takes it."""
+
+    count: int
+    oldest_s: int
+    """How long the oldest has waited, 0 when there is none."""
+
+
 def on(topic: Topic[M], *more: Topic[Any], batch: int = 0, qos: int | None = None) -> Callable[[F], F]:
     """Mark a method as the handler of a topic, or of several.
 
@@ -160,6 +169,19 @@ def _mark(attribute: str, value: object) -> Callable[[F], F]:
     return decorate
 
 
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A figure of an agent's own for Prometheus."""
+
+    name: str
+    """With its unit, without the prefix ``chargebus_``."""
+    text: str
+    """What it is."""
+    labels: Mapping[str, str]
+    """Beside agent and site; the same names wherever ``name`` is the same."""
+    value: float
+
+
 class Agent(Generic[S]):
     """Base of all agents. The process around it connects, routes, reports health and stops it gracefully."""
 
@@ -169,8 +191,18 @@ class Agent(Generic[S]):
     """Pydantic model of its section of ``site.toml``."""
     migrations: ClassVar[str | None] = None
     """Import path of its Alembic migrations (``agents.ledger.migrations``), or None if it keeps nothing."""
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Filters beside the contract's topics that it listens to, at QoS 0: the broker's own ``$SYS``."""
     local_store: ClassVar[bool] = False
     """True for an agent that must work while the site's database is away: its store is always a file here."""
+
+    @classmethod
+    def identity(cls, settings: Any) -> str:
+        """Return the id of this process of the agent: its client id, its file, its health.
+
+        The agent's name, but where several processes share its work.
+        """
+        return cls.name
 
     def __init__(self, context: Context[S]) -> None:
         """Keep what the agent was given."""
@@ -194,3 +226,29 @@ class Agent(Generic[S]):
     def problems(self) -> list[str]:
         """Say in words what keeps the agent from its work; published in its health."""
         return []
+
+    def heard_beside(self, topic: str, payload: bytes) -> None:
+        """Take a message that came by one of the filters :attr:`beside`; must not block or raise."""
+
+    def shares(self, topic: Topic[Any]) -> bool:
+        """Say whether the broker is to deal a topic's messages out among the agent's processes, each to one of them.
+
+        Mosquitto, EMQX and HiveMQ do (``$share``, also for MQTT 3.1.1); the embedded broker and RabbitMQ do not. For
+        QoS 0 only: what a broker has dealt to a process that is away waits for that one, however long.
+        """
+        return False
+
+    def waiting(self, now_ms: int) -> Waiting | None:
+        """Return what it keeps on disk until somebody else takes it; published in its health."""
+        return None
+
+    def wants(self, address: Address) -> bool:
+        """Say whether messages of this topic are this process's to handle; asked once for each topic.
+
+        What nobody here wants is acknowledged unread: another process of the agent has it.
+        """
+        return True
+
+    def gauges(self) -> Iterable[Gauge]:
+        """Return figures of the agent's own for Prometheus. Called from another thread: only reads what is there."""
+        return ()

@@ -1,12 +1,14 @@
 """Publishes whether an agent lives and what keeps it from its work."""
 
 import asyncio
+import re
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from structlog.typing import FilteringBoundLogger
 
-from agents.runtime.agent import Bus, BusUnavailable, Clock
+from agents.runtime.agent import Bus, BusUnavailable, Clock, Waiting
 from agents.runtime.bus import Publication
 from agents.runtime.counters import Counters
 from bus_schema.site_messages import AgentHealth
@@ -21,7 +23,11 @@ CHECK_S = 1.0
 MAX_PROBLEMS = 5
 """Problems that fit a health message."""
 
+_FIGURE = re.compile(r"(?<![\w.:-])\d+(?![\w:-])")
+"""A number on its own; those in a name such as c1 or in an address belong to it."""
 
+
+@cache
 def package_version() -> str:
     """Return the version of chargebus, or ``unknown`` when it runs from a folder that was not installed."""
     try:
@@ -42,8 +48,9 @@ class Health:
         counters: Counters,
         problems: Callable[[], list[str]],
         queued: Callable[[], int],
+        waiting: Callable[[int], Waiting | None] = lambda _now_ms: None,
     ) -> None:
-        """Report for the agent ``name``; ``problems`` and ``queued`` are asked each time."""
+        """Report for the agent ``name``; ``problems``, ``queued`` and ``waiting`` are asked each time."""
         self._name = name
         self._bus = bus
         self._clock = clock
@@ -51,6 +58,7 @@ class Health:
         self._counters = counters
         self._problems = problems
         self._queued = queued
+        self._waiting = waiting
         self._started_ms = clock.now_ms()
         self._version = package_version()[:40]
         self._connected = False
@@ -79,7 +87,7 @@ class Health:
             problems = self._current_problems()
             self._tell(problems)
             due = self._wake.is_set() or self._clock.monotonic_s() - last_s >= INTERVAL_S
-            if self._connected and (due or problems != self._told):
+            if self._connected and (due or _kinds(problems) != _kinds(self._told)):
                 self._wake.clear()
                 if await self._published(self._message(online=True, problems=problems)):
                     last_s = self._clock.monotonic_s()
@@ -118,12 +126,14 @@ class Health:
         return [problem[:400] for problem in problems]
 
     def _tell(self, problems: list[str]) -> None:
-        for problem in problems:
-            if problem not in self._told:
+        known = set(_kinds(self._told))
+        for problem, kind in zip(problems, _kinds(problems), strict=True):
+            if kind not in known:
                 self._log.warning("problem", problem=problem)
 
     def _message(self, *, online: bool, problems: list[str]) -> AgentHealth:
         counters = self._counters
+        waiting = self._waiting(self._clock.now_ms())
         return AgentHealth(
             ts=self._clock.now_ms(),
             online=online,
@@ -134,6 +144,8 @@ class Health:
             rejected=counters.rejected,
             dropped=counters.dropped,
             queued=self._queued(),
+            waiting=None if waiting is None else waiting.count,
+            waiting_oldest_s=None if waiting is None else waiting.oldest_s,
         )
 
     async def _published(self, message: AgentHealth) -> bool:
@@ -143,3 +155,8 @@ class Health:
             self._log.info("health_not_published", reason=str(error))
             return False
         return True
+
+
+def _kinds(problems: list[str]) -> list[str]:
+    """Return the problems without their figures: one whose figure grows is not a new one to log and publish."""
+    return [_FIGURE.sub("#", problem) for problem in problems]

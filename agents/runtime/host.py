@@ -60,12 +60,13 @@ class AgentHost:
 
         Raises :class:`agents.runtime.routing.RoutingError` if the class asks for what the contract does not give it.
         """
-        name = agent_type.name
+        name = agent_type.identity(settings)
+        self.name = name
         random = SystemRandom() if random is None else random
         self.log: FilteringBoundLogger = (structlog.get_logger() if log is None else log).bind(agent=name)
         self._clock = clock
         self.counters = Counters()
-        self._bus = TypedBus(site, name, transport, clock, self.counters)
+        self._bus = TypedBus(site, agent_type.name, transport, clock, self.counters)
         self.agent = agent_type(Context(settings, self._bus, clock, store, self.log, random))
         self._rejections = Rejections(self._publish_rejected, clock, self.log)
         self.router = Router(
@@ -78,7 +79,16 @@ class AgentHost:
             rejections=self._rejections,
             queue_limit=queue_limit,
         )
-        self.health = Health(name, self._bus, clock, self.log, self.counters, self.problems, lambda: self.router.queued)
+        self.health = Health(
+            name,
+            self._bus,
+            clock,
+            self.log,
+            self.counters,
+            self.problems,
+            lambda: self.router.queued,
+            self.agent.waiting,
+        )
         self._timers = _timers_of(self.agent)
         self._background: list[asyncio.Task[None]] = []
 
@@ -146,7 +156,7 @@ class AgentHost:
             task.cancel()
 
     async def _publish_rejected(self, report: Rejected) -> None:
-        await self._bus.publish(AGENT_REJECTED, report, agent=self.agent.name)
+        await self._bus.publish(AGENT_REJECTED, report, agent=self.name)
 
     async def _call_every(self, period_s: float, method: Callable[[], Awaitable[None]]) -> None:
         while True:

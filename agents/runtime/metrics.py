@@ -1,11 +1,12 @@
 """What Prometheus reads from an agent."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from agents.runtime.agent import Gauge
 from agents.runtime.counters import DURATION_BOUNDS_S, Counters, Durations
 
 _COUNTERS = {
@@ -30,12 +31,17 @@ class AgentCollector(Collector):
         counters: Counters,
         queued: Callable[[], dict[str, int]],
         unacked: Callable[[], int],
+        gauges: Callable[[], Iterable[Gauge]] = tuple,
     ) -> None:
-        """Report ``counters``; ``queued`` tells how many messages wait by topic, ``unacked`` how many in all."""
+        """Report ``counters``; ``queued`` tells how many messages wait by topic, ``unacked`` how many in all.
+
+        ``gauges`` are the agent's own.
+        """
         self._labels = (agent, site)
         self._counters = counters
         self._queued = queued
         self._unacked = unacked
+        self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
@@ -60,6 +66,17 @@ class AgentCollector(Collector):
         for topic, histogram in self._counters.handlers.items():
             durations.add_metric((*self._labels, topic), _cumulated(histogram), histogram.total_s)
         yield durations
+        yield from self._own()
+
+    def _own(self) -> Iterator[Metric]:
+        families: dict[str, GaugeMetricFamily] = {}
+        for gauge in self._gauges():
+            family = families.setdefault(
+                gauge.name,
+                GaugeMetricFamily(f"chargebus_{gauge.name}", gauge.text, labels=("agent", "site", *gauge.labels)),
+            )
+            family.add_metric((*self._labels, *gauge.labels.values()), gauge.value)
+        yield from families.values()
 
 
 def _cumulated(histogram: Durations) -> list[tuple[str, float]]:

@@ -5,6 +5,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -68,14 +69,15 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
     settings = site.settings(name, agent_type.settings_type)
     common = settings if isinstance(settings, AgentSettings) else AgentSettings()
     clock = SystemClock()
-    options = mqtt_options(site, name)
+    identity = agent_type.identity(settings)
+    options = mqtt_options(site, name, identity)
     try:
         options.tls_context()  # Only to see whether it can be made.
     except OSError as error:
         raise CannotStart(f"{site.path}: [broker] ca_file, cert_file or key_file cannot be used: {error}") from None
     transport = MqttTransport(options, clock, log=log)
     async with contextlib.AsyncExitStack() as stack:
-        store = _open_store(site, agent_type)
+        store = _open_store(site, agent_type, identity)
         stack.callback(store.close)
         if not await _upgraded(store, stop, log):
             return
@@ -90,6 +92,7 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
 async def _live(host: AgentHost, transport: MqttTransport, stop: asyncio.Event, log: FilteringBoundLogger) -> None:
     """Start the agent, keep it until told to stop, and end it in order. Raises what breaks it."""
     await host.start()
+    ease_collector()
     transport.serve(host)
     connection = asyncio.create_task(transport.run())
     broken = asyncio.create_task(host.wait_broken())
@@ -111,6 +114,17 @@ async def _live(host: AgentHost, transport: MqttTransport, stop: asyncio.Event, 
         log.info("stopped")
 
 
+def ease_collector() -> None:
+    """Spare Python's garbage collector what lasts as long as the process, and run it less often.
+
+    A batch of messages is thousands of objects without a cycle among them. With Python's defaults looking for cycles
+    takes a quarter of the time from the bus to the disk (30 µs a message, 22 µs so).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
 async def _upgraded(store: Store, stop: asyncio.Event, log: FilteringBoundLogger) -> bool:
     """Migrate the database, waiting for it if need be; False when told to stop meanwhile."""
     random, attempt = SystemRandom(), 0
@@ -128,10 +142,10 @@ async def _upgraded(store: Store, stop: asyncio.Event, log: FilteringBoundLogger
     return False
 
 
-def _open_store(site: SiteConfig, agent_type: type[Agent[Any]]) -> Store:
+def _open_store(site: SiteConfig, agent_type: type[Agent[Any]], identity: str) -> Store:
     if agent_type.migrations is None:
         return Store("sqlite://", None)  # It keeps nothing: a database in memory, never asked.
-    url = site.store_url(agent_type.name, local=agent_type.local_store)
+    url = site.store_url(identity, local=agent_type.local_store)
     if url.get_backend_name() == "sqlite" and url.database:
         try:
             # Card numbers and sessions are nobody else's business.
@@ -143,7 +157,12 @@ def _open_store(site: SiteConfig, agent_type: type[Agent[Any]]) -> Store:
 
 def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str, port: int) -> Callable[[], None]:
     collector = AgentCollector(
-        host.agent.name, site, host.counters, host.router.queued_by_topic, lambda: transport.unacknowledged
+        host.agent.name,
+        site,
+        host.counters,
+        host.router.queued_by_topic,
+        lambda: transport.unacknowledged,
+        host.agent.gauges,
     )
     try:
         return serve_metrics(collector, address, port)
@@ -153,8 +172,10 @@ def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str,
         ) from None
 
 
-def mqtt_options(site: SiteConfig, agent: str) -> MqttOptions:
-    """Return how ``agent`` connects to the site's broker: persistent session, client id ``{site}-{agent}``.
+def mqtt_options(site: SiteConfig, agent: str, identity: str | None = None) -> MqttOptions:
+    """Return how ``agent`` connects to the site's broker: persistent session, client id ``{site}-{identity}``.
+
+    ``identity`` is the agent's name, unless several processes share its work.
 
     Raises :class:`ConfigError` for a password file that cannot be read.
     """
@@ -166,7 +187,7 @@ def mqtt_options(site: SiteConfig, agent: str) -> MqttOptions:
     return MqttOptions(
         host=broker.host,
         port=broker.port,
-        client_id=f"{site.site}-{agent}",
+        client_id=f"{site.site}-{identity or agent}",
         username=site.broker_username(agent) or None,
         password=site.broker_password(agent),
         keepalive_s=broker.keepalive_s,

@@ -25,6 +25,9 @@ __all__ = ["RawMessage", "Router", "RoutingError", "reader_ids"]
 MAX_CACHED_ROUTES = 4096
 """How many topics a router remembers; a flood of invented ids must not fill the memory."""
 
+SHARED = "$share/"
+"""Beginning of a filter whose messages the broker deals out: ``$share/{group}/{filter}``."""
+
 DRAIN_S = 10.0
 """How long a stopping agent may go on with what has already arrived."""
 
@@ -63,6 +66,10 @@ class Router:
         """
         self._site = site
         self._agent_name = agent.name
+        self._wants = agent.wants
+        self._shares = agent.shares
+        self._beside = agent.beside
+        self._heard_beside = agent.heard_beside
         self._clock = clock
         self._counters = counters
         self._rejections = rejections
@@ -80,10 +87,12 @@ class Router:
 
     def subscriptions(self) -> list[tuple[str, int]]:
         """Return the topic filters that this agent needs, with their QoS."""
-        return [
-            (lane.topic.filter(self._site, **reader_ids(lane.topic, self._agent_name)), self._qos[lane.topic.name])
-            for lane in self._lanes.values()
-        ]
+        own = [(self._filter(lane.topic), self._qos[lane.topic.name]) for lane in self._lanes.values()]
+        return [*own, *((each, 0) for each in self._beside)]
+
+    def _filter(self, topic: Topic[Any]) -> str:
+        plain = topic.filter(self._site, **reader_ids(topic, self._agent_name))
+        return f"{SHARED}{self._agent_name}/{plain}" if self._shares(topic) else plain
 
     def deliver(self, raw: RawMessage) -> None:
         """Queue a message for its handler. Never blocks, never raises."""
@@ -92,6 +101,10 @@ class Router:
         self._counters.received += 1
         route = self._routes.get(raw.topic)
         if route is None:
+            if self._beside and not raw.topic.startswith(f"{ROOT}/"):
+                self._heard_beside(raw.topic, raw.payload)
+                raw.acknowledge()
+                return
             try:
                 route = self._resolve(raw.topic)
             except ContractError as error:
@@ -121,6 +134,7 @@ class Router:
         own = reader_ids(address.topic, self._agent_name)
         # Strict: brokers also deliver what left-over subscriptions, or even other clients, have asked for.
         mine = address.site == self._site and all(address.ids[name] == value for name, value in own.items())
+        mine = mine and self._wants(address)
         route = (self._lanes.get(address.topic.name) if mine else None, address)
         if len(self._routes) >= MAX_CACHED_ROUTES:
             self._routes.clear()

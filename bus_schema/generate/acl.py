@@ -23,7 +23,13 @@ DEVICES = (Role.CHARGER, Role.METER)
 """Roles whose users are called by their id, not by their role."""
 
 BROKER_STATUS = "$SYS/broker/#"
-"""The broker's own counters: what ``chargebus doctor`` needs in order to see lost messages."""
+"""The broker's own counters: what ``chargebus doctor`` needs in order to see lost messages, and the logger to keep."""
+
+BROKER_WATCHERS = (Role.TECHNICIAN, Role.INFLUX_LOGGER)
+"""Who may read them."""
+
+SHARED_BY = {Role.INFLUX_LOGGER: 4}
+"""Most processes of an agent that may share its work, as one user of the broker."""
 
 
 def reserved_users() -> frozenset[str]:
@@ -67,8 +73,17 @@ def _user(role: Role, site: str) -> Iterator[str]:
             yield f"topic write {write}"
         if read:
             yield f"topic read {read}"
-    if role is Role.TECHNICIAN:
+    for process in processes(role)[1:]:
+        for topic in TOPICS:
+            if role in topic.writers and topic.own_level == "agent":
+                yield f"topic write {_path(topic, site, 'agent', process)}"
+    if role in BROKER_WATCHERS:
         yield f"topic read {BROKER_STATUS}"
+
+
+def processes(role: Role) -> tuple[str, ...]:
+    """Return the names under which a role's processes speak of themselves: one, or several that share its work."""
+    return (str(role), *(f"{role}-{number}" for number in range(2, SHARED_BY.get(role, 1) + 1)))
 
 
 def writers_level(role: Role, topic: Topic[Any]) -> str:

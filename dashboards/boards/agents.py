@@ -1,25 +1,15 @@
 """Agents: who lives, what they drop, what waits."""
 
 from bus_schema.topics import AGENT_REJECTED
-from dashboards.boards.common import AGENTS, ALL_AGENTS, HEALTH, SITE
+from dashboards.boards.common import AGENTS, ALL_AGENTS, BROKER, HEALTH, SITE, peaks
 from dashboards.dashboard import Dashboard
-from dashboards.influxql import Column, From, Query, newest, over_time, rows
+from dashboards.influxql import Column, From, newest, over_time, per_second, rows
 from dashboards.panels import RED, YELLOW, Panel
-
-
-def _per_second(field: str) -> Query:
-    inner = Column(field, "non_negative_derivative.max")
-    HEALTH.unit(field)
-    text = inner.text.replace(f'max("{field}"))', f'max("{field}"), 1s)')
-    select = f'SELECT {text} FROM "{HEALTH.name}" WHERE {HEALTH.condition()}'
-    return Query(f'{select} GROUP BY time($__interval), "agent" fill(none)', alias="$tag_agent", columns=(field,),
-                 tags=("agent",))  # fmt: skip
-
 
 DASHBOARD = Dashboard(
     uid=AGENTS,
-    title="Agents and bus",
-    description="The processes of the site: alive or not, how busy, what they could not read.",
+    title="Agents and broker",
+    description="The processes of the site and its broker: alive or not, how busy, what is lost.",
     variables=(SITE, ALL_AGENTS),
     refresh="30s",
     panels=(
@@ -47,30 +37,78 @@ DASHBOARD = Dashboard(
         Panel(
             "Messages received",
             "timeseries",
-            (_per_second("received"),),
+            (per_second(HEALTH, "received", by=("agent",), alias="$tag_agent"),),
             "Messages a second that each agent has taken from the broker.",
             lowest=0,
         ),
-        Panel(
-            "Messages that wait",
-            "timeseries",
-            (over_time(HEALTH, "queued", "max", by=("agent",), alias="$tag_agent"),),
+        peaks(
+            "Messages that wait", HEALTH, "queued", "agent",
             "Queued for a handler. Growing: the agent, its database or its disk is too slow.",
             lowest=0, decimals=0, steps=((1000, YELLOW), (9000, RED)),
         ),
-        Panel(
-            "Dropped telemetry",
-            "timeseries",
-            (over_time(HEALTH, "dropped", "max", by=("agent",), alias="$tag_agent"),),
+        peaks(
+            "Dropped telemetry", HEALTH, "dropped", "agent",
             "QoS 0 messages that were dropped since the agent's start because its queue was full.",
             lowest=0, decimals=0, steps=((1, RED),),
         ),
-        Panel(
-            "Problems",
-            "timeseries",
-            (over_time(HEALTH, "problems_count", "max", by=("agent",), alias="$tag_agent"),),
+        peaks(
+            "Problems", HEALTH, "problems_count", "agent",
             "How many things keep an agent from its work; 'chargebus status' says them in words.",
             lowest=0, decimals=0,
+        ),
+        peaks(
+            "Spool", HEALTH, "waiting", "agent",
+            "Kept on disk until a database takes it. Growing: 'chargebus spool' says why.",
+            lowest=0, decimals=0,
+        ),
+        peaks(
+            "Lag", HEALTH, "waiting_oldest_s", "agent",
+            "How long the oldest of it has waited. From a quarter of spool_max_age_days on there is an alarm.",
+            lowest=0, steps=((600, YELLOW), (86_400, RED)),
+        ),
+        Panel(
+            "Dropped by the broker",
+            "timeseries",
+            (over_time(BROKER, "messages_dropped", "max", alias="dropped since its start"),),
+            "Messages that were lost because a client's queue at the broker was full.",
+            lowest=0, decimals=0, steps=((1, RED),),
+        ),
+        Panel(
+            "Through the broker",
+            "timeseries",
+            (
+                per_second(BROKER, "messages_received", alias="from clients"),
+                per_second(BROKER, "messages_sent", alias="to clients"),
+            ),
+            "Messages a second.",
+            lowest=0,
+        ),
+        Panel(
+            "Clients",
+            "timeseries",
+            (
+                over_time(BROKER, "clients_connected", "last", alias="connected"),
+                over_time(BROKER, "clients_total", "last", alias="with those that are away"),
+            ),
+            "Every charger and agent is one. What is away has its messages kept.",
+            lowest=0, decimals=0,
+        ),
+        Panel(
+            "Kept by the broker",
+            "timeseries",
+            (over_time(BROKER, "messages_stored", "max", alias="messages"),),
+            "Retained messages, and those that wait for a client that is away or slow. Growing: look who is away.",
+            lowest=0, decimals=0,
+        ),
+        Panel(
+            "Memory of the broker",
+            "timeseries",
+            (
+                over_time(BROKER, "heap_bytes", "max", alias="heap, bytes"),
+                over_time(BROKER, "stored_bytes", "max", alias="payloads, bytes"),
+            ),
+            "Heap, and the payloads that it keeps.",
+            lowest=0,
         ),
         Panel(
             "Rejected messages",

@@ -1,8 +1,12 @@
 """What several pages use: variables, marks of events, uids of pages."""
 
+from typing import Any
+
 from bus_schema.topics import (
     AGENT_HEALTH,
+    AGENT_OCPP,
     ALARM,
+    BROKER_STATUS,
     CHARGER_EVENT,
     CHARGER_STATE,
     CHARGER_TELEMETRY,
@@ -10,11 +14,11 @@ from bus_schema.topics import (
     GRID_TELEMETRY,
 )
 from dashboards.dashboard import Annotation, Variable
-from dashboards.influxql import From, rows, tag_values
-from dashboards.panels import ORANGE, RED
+from dashboards.influxql import From, over_time, rows, tag_values
+from dashboards.panels import ORANGE, RED, Panel
 
-OVERVIEW, CHARGER, SESSIONS, FLEET, BALANCING, AGENTS = (
-    f"chargebus-{name}" for name in ("overview", "charger", "sessions", "fleet", "balancing", "agents")
+OVERVIEW, CHARGER, SESSIONS, FLEET, BALANCING, AGENTS, OCPP = (
+    f"chargebus-{name}" for name in ("overview", "charger", "sessions", "fleet", "balancing", "agents", "ocpp")
 )
 """Uids of the pages, for links."""
 
@@ -33,12 +37,21 @@ STATES_OF = From(CHARGER_STATE, variables=_CHARGER)
 TELEMETRY_OF = From(CHARGER_TELEMETRY, variables=_CHARGER)
 GRID = From(GRID_TELEMETRY, variables=_SITE)
 CIRCUIT = From(CIRCUIT_LOAD, variables=("site", "circuit"))
+BACKENDS = Variable("backend", "Backend", tag_values(From(AGENT_OCPP), "backend"), many=True)
+BROKER = From(BROKER_STATUS, variables=_SITE)
+OCPP_TRAFFIC = From(AGENT_OCPP, variables=("site", "backend"))
 HEALTH = From(AGENT_HEALTH, variables=("site", "agent"))
 
 
 def events(kind: str, *, of_charger: bool = False) -> From:
     """Return the events of one type."""
     return From(CHARGER_EVENT, where=f"\"type\" = '{kind}'", variables=_CHARGER if of_charger else _SITE)
+
+
+def peaks(title: str, source: From, field: str, by: str, description: str, **looks: Any) -> Panel:
+    """Return a panel of the highest values of a field, a line for each value of the tag ``by``."""
+    return Panel(title, "timeseries", (over_time(source, field, "max", by=(by,), alias=f"$tag_{by}"),), description,
+                 **looks)  # fmt: skip
 
 
 def fault_marks(*, of_charger: bool = False) -> Annotation:

@@ -11,9 +11,10 @@ from dashboards.boards.common import (
     TELEMETRY_OF,
     events,
     fault_marks,
+    peaks,
 )
 from dashboards.dashboard import Dashboard
-from dashboards.influxql import Column, From, Query, newest, over_time, rows
+from dashboards.influxql import Column, From, Query, newest, rows
 from dashboards.panels import ORANGE, RED, STATUS_COLOURS, YELLOW, Panel
 
 DASHBOARD = Dashboard(
@@ -39,17 +40,13 @@ DASHBOARD = Dashboard(
             "(journal_pending) fall to 0 within seconds when all is well.",
             width=24, height=9, colours=STATUS_COLOURS, links={"charger": CHARGER}, column_units={"uptime_ms": "ms"},
         ),
-        Panel(
-            "Standing faults",
-            "timeseries",
-            (over_time(STATES_OF, "faults_count", "max", by=("charger",), alias="$tag_charger"),),
+        peaks(
+            "Standing faults", STATES_OF, "faults_count", "charger",
             "How many faults stand at each charger.",
             lowest=0, decimals=0,
         ),
-        Panel(
-            "Temperature",
-            "timeseries",
-            (over_time(TELEMETRY_OF, "temperature_c", "max", by=("charger",), alias="$tag_charger"),),
+        peaks(
+            "Temperature", TELEMETRY_OF, "temperature_c", "charger",
             "Hottest sensor of each charger. Half current from 65 °C, a quarter from 68 °C, none from 71 °C.",
             steps=((65, YELLOW), (68, ORANGE), (71, RED)),
         ),
@@ -79,10 +76,8 @@ DASHBOARD = Dashboard(
             "A charger that restarts or faults again and again stands out.",
             lowest=0,
         ),
-        Panel(
-            "Events that wait for the ledger",
-            "timeseries",
-            (over_time(STATES_OF, "journal_pending", "max", by=("charger",), alias="$tag_charger"),),
+        peaks(
+            "Events that wait for the ledger", STATES_OF, "journal_pending", "charger",
             "Growing without end: the ledger does not acknowledge. Nothing is lost, but look at the ledger.",
             lowest=0, decimals=0,
         ),

@@ -17,6 +17,22 @@ from dashboards.dashboard import Dashboard
 from dashboards.influxql import Column, From, count_newest, newest, over_time, summed_over_time
 from dashboards.panels import ORANGE, RED, STATUS_COLOURS, YELLOW, Panel
 
+
+def _load(phase: int, description: str) -> Panel:
+    """Return the panel of a circuit's phase."""
+    return Panel(
+        f"Load of circuit $circuit, L{phase}",
+        "timeseries",
+        tuple(
+            over_time(CIRCUIT, f"{what}_l{phase}_a", "min" if what == "limit" else "max", by=("circuit",),
+                      alias=f"$tag_circuit {what}")
+            for what in ("limit", "granted", "drawn")
+        ),
+        description,
+        width=8, lowest=0,
+    )  # fmt: skip
+
+
 DASHBOARD = Dashboard(
     uid=OVERVIEW,
     title="Site overview",
@@ -75,39 +91,10 @@ DASHBOARD = Dashboard(
             width=24, height=10, colours=STATUS_COLOURS, links={"charger": CHARGER},
             column_units={"offered_current_a": "A", "session_energy_wh": "Wh"},
         ),
-        Panel(
-            "Load of circuit $circuit, L1",
-            "timeseries",
-            tuple(
-                over_time(CIRCUIT, f"{what}_l1_a", "max" if what != "limit" else "min", by=("circuit",),
-                          alias=f"$tag_circuit {what}")
-                for what in ("limit", "granted", "drawn")
-            ),
-            "What flows on the phase, what the balancer has granted at most, and the limit that the sum never exceeds.",
-            width=8, lowest=0, steps=(),
-        ),
-        Panel(
-            "Load of circuit $circuit, L2",
-            "timeseries",
-            tuple(
-                over_time(CIRCUIT, f"{what}_l2_a", "max" if what != "limit" else "min", by=("circuit",),
-                          alias=f"$tag_circuit {what}")
-                for what in ("limit", "granted", "drawn")
-            ),
-            "The same for the second phase.",
-            width=8, lowest=0,
-        ),
-        Panel(
-            "Load of circuit $circuit, L3",
-            "timeseries",
-            tuple(
-                over_time(CIRCUIT, f"{what}_l3_a", "max" if what != "limit" else "min", by=("circuit",),
-                          alias=f"$tag_circuit {what}")
-                for what in ("limit", "granted", "drawn")
-            ),
-            "The same for the third phase.",
-            width=8, lowest=0,
-        ),
+        _load(1, "What flows on the phase, what the balancer has granted at most, and the limit that the sum never "
+              "exceeds."),
+        _load(2, "The same for the second phase."),
+        _load(3, "The same for the third phase."),
         Panel(
             "Power by charger",
             "timeseries",

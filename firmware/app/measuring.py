@@ -36,7 +36,7 @@ class Measuring:
         self._meter = hardware.meter
         ratings = hardware.ratings
         self.register = Register(storage, ratings.rated_current_a * ratings.phases * _VOLTS_FOR_PLAUSIBILITY)
-        self.watch = Watch(faults, settings)
+        self.watch = Watch(faults, settings, ratings)
         self.reading: Reading | None = None
         """The newest reading, None while unknown."""
         self.temperature_c: float | None = None

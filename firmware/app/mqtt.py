@@ -126,10 +126,7 @@ class MqttClient:
         reader, writer = await asyncio.wait_for(opening, self.timeout_s)
         tasks = []
         try:
-            will = self.owner.will()
-            writer.write(packets.connect(self._client_id, self._user, self._password, self.keepalive_s, will))
-            await asyncio.wait_for(writer.drain(), self.timeout_s)
-            await asyncio.wait_for(self._connack(reader), self.timeout_s)
+            await self._log_in(reader, writer)
             subscribed, ended = self._begin()
             for body in (self._write(writer), self._read(reader), self._keep_alive()):
                 tasks.append(asyncio.create_task(self._guarded(body, subscribed, ended)))
@@ -142,6 +139,18 @@ class MqttClient:
                 task.cancel()
             self._down()
             await self._close(writer)
+
+    async def _log_in(self, reader: "Any", writer: "Any") -> None:
+        """Wait until the broker lets us in; a TLS handshake that has not been made is made on the way."""
+        will = self.owner.will()
+        try:
+            writer.write(packets.connect(self._client_id, self._user, self._password, self.keepalive_s, will))
+            await asyncio.wait_for(writer.drain(), self.timeout_s)
+            await asyncio.wait_for(self._connack(reader), self.timeout_s)
+        except ValueError as error:
+            # MicroPython's word for a certificate that is not trusted; its text is a line for each reason.
+            reasons = [line for line in str(error).split("\n") if line]
+            raise ProtocolError("the broker is not trusted: " + "; ".join(reasons)) from None
 
     async def _connack(self, reader: "Any") -> None:
         head = await reader.readexactly(4)

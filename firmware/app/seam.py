@@ -235,6 +235,10 @@ class Ratings(Protocol):
         """Largest current that may ever be offered, per phase."""
 
     @property
+    def dc_range_v(self) -> tuple[float, float] | None:
+        """Volts between which a DC output may be, where the meter measures one; None for a meter of the mains."""
+
+    @property
     def capabilities(self) -> tuple[str, ...]:
         """What it can do."""
 

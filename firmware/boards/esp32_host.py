@@ -19,6 +19,7 @@ from .esp32_parts import Esp32Parts
 from .ethernet import open_interface
 from .nvs import BROKER, NAMESPACE, DamagedEntry, Nvs
 from .slots import PartitionSlots
+from .tls import client_context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,15 +83,10 @@ class Esp32Host:
         """Return ``network.LAN``."""
         return open_interface(pins)
 
-    def tls(self, ca_pem: str) -> "Any":
-        """Trust one certificate authority, and nobody else."""
-        import ssl
-
-        context: Any = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=ca_pem)
-        self._tls = context
-        return context
+    def tls(self, ca_pem: str, cert_pem: "str | None", key_pem: "str | None") -> "Any":
+        """Trust one certificate authority, and nobody else; show the charger's own certificate if it has one."""
+        self._tls = client_context(ca_pem, cert_pem, key_pem)
+        return self._tls
 
     def equip(self, hardware: "BoardHardware", identity: "Identity", storage: "Storage") -> None:
         """Add the log, and firmware updates where the flash has two slots."""

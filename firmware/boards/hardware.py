@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 class Ratings:
     """The plate of the charger."""
 
-    def __init__(self, identity: "Identity", capabilities: "tuple[str, ...]") -> None:
+    def __init__(
+        self, identity: "Identity", capabilities: "tuple[str, ...]", dc_range_v: "tuple[float, float] | None" = None
+    ) -> None:
         self.hardware = "%s %s" % (identity.board, identity.revision)
         self.phases = identity.phases
         self.phase_rotation = identity.phase_rotation
         self.rated_current_a = float(identity.rated_current_a)
         self.tethered = identity.tethered
         self.capabilities = capabilities
+        self.dc_range_v = dc_range_v
 
 
 class ClockedMeter:
@@ -107,7 +110,7 @@ class BoardHardware:
         self.meter = ClockedMeter(drivers["meter"], clock)
         self.reader = ClockedReader(drivers["reader"], clock)
         self.has_lock = self._lock is not None
-        self.ratings = Ratings(identity, self._capabilities())
+        self.ratings = Ratings(identity, self._capabilities(), getattr(drivers["meter"], "dc_range_v", None))
         self.session_goes_on: Callable[[], bool] = _no_session
         """Whether the plug is to be kept locked; whoever makes the charger says so."""
         self.ota: Ota | None = None

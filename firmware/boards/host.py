@@ -34,8 +34,10 @@ if TYPE_CHECKING:
         def interface(self, pins: EthernetPins) -> Interface:
             """Return the Ethernet interface. Raises OSError."""
 
-        def tls(self, ca_pem: str) -> Any:
-            """Return what connections to the broker are wrapped with. Raises ValueError or OSError."""
+        def tls(self, ca_pem: str, cert_pem: str | None, key_pem: str | None) -> Any:
+            """Return what connections to the broker are wrapped with: whom to trust, and the charger's own certificate
+            and key. Raises ValueError or OSError.
+            """
 
         def equip(self, hardware: BoardHardware, identity: Identity, storage: Storage) -> None:
             """Give the hardware what else it may have: ``ota`` and ``log``."""

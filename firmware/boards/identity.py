@@ -70,10 +70,17 @@ class Broker:
 
     def __init__(self, values: "dict[str, Any]", charger: str) -> None:
         """Read the entry ``broker``. Raises :class:`BadIdentity`."""
-        _known("broker", values, ("address", "port", "user", "password", "ca_pem", "name"))
+        _known("broker", values, _BROKER)
         # A name would be looked up with a call that stops everything for seconds, and a charging charger with it.
         self.address = _address("broker", values, "address")
         self.ca_pem: str | None = _one(values, "ca_pem", "str", "") or None
+        self.cert_pem: str | None = _one(values, "cert_pem", "str", "") or None
+        """The charger's own certificate, with the key that belongs to it; None for password only."""
+        self.key_pem: str | None = _one(values, "key_pem", "str", "") or None
+        if (self.cert_pem is None) != (self.key_pem is None):
+            raise BadIdentity("broker: cert_pem and key_pem belong together (chargebus provision)")
+        if self.cert_pem is not None and self.ca_pem is None:
+            raise BadIdentity("broker: cert_pem is of use with ca_pem only (chargebus provision)")
         self.port = int(_number(values, "port", 1, 65535, 1883 if self.ca_pem is None else 8883))
         self.user: str = _one(values, "user", "str", charger)
         self.password: str | None = _one(values, "password", "str", "") or None
@@ -81,6 +88,7 @@ class Broker:
         """Whom the broker's certificate must name."""
 
 
+_BROKER = ("address", "port", "user", "password", "ca_pem", "cert_pem", "key_pem", "name")
 _IDENTITY = (
     "site",
     "charger",

@@ -15,6 +15,7 @@ anything else          an error nobody expected: printed, logged, and the chip r
 
 import asyncio
 
+from ..app.broker_watch import BrokerWatch
 from ..app.charger import Charger
 from ..app.console import Console
 from ..app.contract import FAULT_LOCK_FAILED
@@ -76,6 +77,7 @@ class Device:
         self.ethernet = self._connect(host, nvs)
         self._link_ms = self._link_changes = 0
         self.client = self._client(host, nvs)
+        self._broker_watch = BrokerWatch(self.client)
         storage = DividedStorage(host.files(), nvs)
         host.equip(self.hardware, self.identity, storage)
         self.charger = Charger(self.identity, self.hardware, storage, host.clock, self.client, host.random)
@@ -105,7 +107,7 @@ class Device:
             if entry is None:
                 raise BadIdentity("no broker was told (chargebus provision)")
             broker = Broker(entry, self.identity.charger)
-            tls = None if broker.ca_pem is None else host.tls(broker.ca_pem)
+            tls = None if broker.ca_pem is None else host.tls(broker.ca_pem, broker.cert_pem, broker.key_pem)
         except (BadIdentity, DamagedEntry, OSError, ValueError) as error:
             self.notes.append("without a broker: %s" % error)
             return NoBroker(str(error))
@@ -125,6 +127,7 @@ class Device:
             detail = "the connector lock does not reach its position"
             charger.faults.set(FAULT_LOCK_FAILED, failed, detail, self.clock.ticks_ms())
         self._look_at_cable()
+        self._look_at_broker()
         self.console.poll()
         hardware.show(charger.status, self.client.connected)
 
@@ -137,10 +140,18 @@ class Device:
         ethernet.up()
         if ethernet.changes != self._link_changes:
             self._link_changes = ethernet.changes
-            text = "Ethernet: " + ethernet.describe()
-            self._write(text)
-            if self.hardware.log is not None:
-                self.hardware.log.add(self.clock.utc_ms(), now, text, now)
+            self._tell("Ethernet: " + ethernet.describe(), now)
+
+    def _look_at_broker(self) -> None:
+        """Tell when the broker comes or goes, and why it does not come."""
+        news = self._broker_watch.news()
+        if news is not None:
+            self._tell(news, self.clock.ticks_ms())
+
+    def _tell(self, text: str, now: int) -> None:
+        self._write(text)
+        if self.hardware.log is not None:
+            self.hardware.log.add(self.clock.utc_ms(), now, text, now)
 
     async def run(self) -> None:
         """Run until the charger restarts, or something raises."""

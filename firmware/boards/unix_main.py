@@ -1,6 +1,8 @@
 """Runs a charger of :mod:`.unix_station` on a broker.
 
-``micropython -m firmware.boards.unix_main FOLDER SITE CHARGER HOST PORT``
+``micropython -m firmware.boards.unix_main FOLDER SITE CHARGER HOST PORT [PKI]``
+
+With PKI, a folder with ``ca.pem``, ``CHARGER.pem`` and ``CHARGER.key``, it speaks TLS to a broker named localhost.
 
 What happens to it is told on standard input, one JSON object a line: ``{"set": {"car_ohm": 2740}}`` changes the
 circuit, ``{"card": "04A1"}`` holds a card to the reader, ``{"block_ms": 5000}`` blocks the interpreter, ``{"print":
@@ -17,11 +19,13 @@ import time
 
 import cp_pwm  # type: ignore[import-not-found]
 
+from ..app.broker_watch import BrokerWatch
 from ..app.charger import Charger
 from ..app.host_clock import HostClock
 from ..app.main import Runner
 from ..app.mqtt import MqttClient
 from ..app.storage import FileStorage
+from .tls import client_context
 from .unix_station import UnixHardware
 
 RESTART = 10
@@ -80,8 +84,26 @@ class Commands:
         return [snap.cp_state, snap.contactor_closed, snap.offered_current_a, snap.faults]
 
 
-async def run(folder: str, site: str, charger_id: str, host: str, port: int) -> int:
-    """Run until told to quit or restart; return the exit code."""
+def _tls(folder: str, charger_id: str) -> object:
+    """Return how to speak TLS: the authority ``ca.pem`` and the charger's own certificate and key from a folder."""
+    texts = []
+    for name in ("ca.pem", charger_id + ".pem", charger_id + ".key"):
+        with open(folder + "/" + name) as file:
+            texts.append(file.read())
+    return client_context(*texts)
+
+
+async def _tell(watch: BrokerWatch) -> None:
+    """Print what becomes of the connection."""
+    while True:
+        news = watch.news()
+        if news is not None:
+            sys.stdout.write(news + "\n")
+        await asyncio.sleep(0.1)
+
+
+async def run(folder: str, site: str, charger_id: str, host: str, port: int, pki: "str | None" = None) -> int:
+    """Run until told to quit or restart; return the exit code. With ``pki``, the broker's name is localhost."""
     hardware = UnixHardware()
     ended = asyncio.Event()
     exit_code = [0]
@@ -93,18 +115,23 @@ async def run(folder: str, site: str, charger_id: str, host: str, port: int) -> 
     hardware.on_restart = restart
     cp_pwm.circuit_energy_in(folder + "/register")
     cp_pwm.circuit_run(1)
-    client = MqttClient(host, port, charger_id, os.urandom, user=charger_id, password=charger_id)
+    tls = None if pki is None else _tls(pki, charger_id)
+    client = MqttClient(host, port, charger_id, os.urandom, user=charger_id, password=charger_id, ssl=tls)
+    client.server_name = "localhost"
     charger = Charger(Identity(site, charger_id), hardware, FileStorage(folder), HostClock(), client, os.urandom)
     charger.boot()
     runner = Runner(charger, client)
     running = asyncio.create_task(runner.run())
     reading = asyncio.create_task(Commands(hardware, ended).run())
+    telling = asyncio.create_task(_tell(BrokerWatch(client)))
     await ended.wait()
     reading.cancel()
+    telling.cancel()
     runner.stop()
     await running
     return exit_code[0]
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(run(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]))))
+    told = sys.argv[6] if len(sys.argv) > 6 else None
+    sys.exit(asyncio.run(run(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]), told)))

@@ -66,6 +66,7 @@ class UnixRatings:
     phase_rotation = ("L1", "L2", "L3")
     rated_current_a = 32.0
     capabilities = ("rfid",)
+    dc_range_v = None
 
 
 class UnixHardware:

@@ -41,13 +41,14 @@ class VirtualCharger:
         """Assemble it, switched off.
 
         ``utc_offset_ms`` is UTC less world time as the network tells it at boot, None if it does not; ``make_clock``
-        makes another kind of clock, given the instant of booting. Without ``firmware`` it has no updates and no log.
+        makes another kind of clock, given the instant of booting. ``firmware`` is what it updates from and sends
+        its log to: by itself it has both, and no server that it can reach.
         """
         self.identity = identity
         self.hardware = hardware
         self.storage = storage
         self.link = link
-        self.firmware = firmware
+        self.firmware = firmware or VirtualFirmware.alone()
         self.utc_offset_ms = utc_offset_ms
         self._make_clock = make_clock or (lambda boot_ms: VirtualClock(boot_ms, self.utc_offset_ms))
         self.clock = self._make_clock(now_ms)
@@ -69,8 +70,7 @@ class VirtualCharger:
         self.boots += 1
         self.hardware.power_on(now_ms)
         self.clock = self._make_clock(now_ms)
-        if self.firmware is not None:
-            self.firmware.boot(self.identity.charger, self.hardware, self.storage)
+        self.firmware.boot(self.identity.charger, self.hardware, self.storage)
         self.app = Charger(self.identity, self.hardware, self.storage, self.clock, self.link, self._random_bytes)
         self.app.boot()
         self._app_due_ms = now_ms

@@ -8,6 +8,8 @@ from firmware.app.log import RingLog
 from firmware.app.ota import FILE, Ota
 from firmware.app.records import kept
 from firmware.app.seam import Fetch, Put
+from firmware.app.version import FIRMWARE
+from firmware.sim.files import VirtualFiles
 from firmware.sim.hardware import VirtualHardware
 from firmware.sim.slots import VirtualSlots
 
@@ -25,6 +27,12 @@ class VirtualFirmware:
     """Moduli of the keys that may sign images; none: every image is refused."""
     secrets: tuple[str, ...] = ()
     """What must never stand in the log."""
+
+    @classmethod
+    def alone(cls) -> "VirtualFirmware":
+        """Return what a charger has that no file server answers: slots in memory, and a log that stays with it."""
+        nowhere = VirtualFiles()
+        return cls(VirtualSlots(FIRMWARE), nowhere.fetch, nowhere.put)
 
     def boot(self, charger: str, hardware: VirtualHardware, storage: Any) -> None:
         """Start the image that the boot loader chooses. Raises :class:`OSError`."""

@@ -21,6 +21,8 @@ class Ratings:
     """True with a fixed cable, False with a socket."""
     has_temperature: bool = True
     """True with a sensor in the enclosure."""
+    dc_range_v: tuple[float, float] | None = None
+    """Volts between which a DC output may be; None for AC."""
     capabilities: tuple[str, ...] = ("lock", "rfid", "residual_current")
     """What ``meta`` says it can do."""
 

@@ -3,7 +3,9 @@
 ``python -m tests.bench.ocpp_charge_points`` starts a backend in a process of its own and the bridge in this one, on a
 bus in memory. It connects ``--charge-points`` at once and prints how long it takes until all have booted, and what
 each costs in memory and time on one core. Then the backend starts charging at one charger after the other; printed is
-how long it takes from the call to ``authorize`` on the bus. It ends with 1 if the 99th percentile is above 20 ms.
+how long it takes from the call to ``authorize`` on the bus. At last every charger charges for ``--steady`` seconds: it
+measures once a second and sends MeterValues every ten; printed are the share of one core, and how old MeterValues are
+when the backend has them. It ends with 1 if the 99th percentile of the remote starts is above 20 ms.
 """
 
 import argparse
@@ -24,12 +26,22 @@ from ocpp.v16 import call
 from agents.ocpp_bridge import OcppBridge
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost, RawMessage
+from agents.runtime.ocpp import parse_time
 from agents.runtime.store import Store
-from bus_schema import Topic
-from bus_schema.charger_messages import Meta, Online, State
+from bus_schema import IdToken, Topic
+from bus_schema.charger_messages import Meta, Online, State, Telemetry
 from bus_schema.command import Authorize, CommandReply
-from bus_schema.topics import CHARGER_COMMAND, CHARGER_COMMAND_REPLY, CHARGER_META, CHARGER_ONLINE, CHARGER_STATE
-from bus_schema.words import ChargerStatus, CpState, Phase, ReplyCode, ReplyStage
+from bus_schema.event import SessionStarted
+from bus_schema.topics import (
+    CHARGER_COMMAND,
+    CHARGER_COMMAND_REPLY,
+    CHARGER_EVENT,
+    CHARGER_META,
+    CHARGER_ONLINE,
+    CHARGER_STATE,
+    CHARGER_TELEMETRY,
+)
+from bus_schema.words import ChargerStatus, CpState, IdTokenType, Phase, ReplyCode, ReplyStage
 
 TARGET_MS = 20.0
 SITE, BOOT = "bench", "0123456789ab"
@@ -44,10 +56,20 @@ def quiet() -> None:
 
 
 async def serve_backend(charge_points: int, starts: int) -> None:
-    from tests.ocpp_bridge.served_steve import served
+    from tests.ocpp_bridge.served_steve import ServedSteve, served
+
+    class Timed(ServedSteve):
+        """Takes the age of MeterValues."""
+
+        lags_ms: list[float] | None = None
+
+        def _MeterValues(self, identity: str, request: Any, action: str) -> Any:  # noqa: N802
+            if self.lags_ms is not None:
+                self.lags_ms.append(time.time_ns() / 1e6 - parse_time(request.meter_value[0].timestamp))
+            return super()._MeterValues(identity, request, action)
 
     quiet()
-    async with served() as steve:
+    async with served(Timed()) as steve:
         print(steve.url, flush=True)
         while (
             len(steve.on_line) < charge_points
@@ -63,6 +85,12 @@ async def serve_backend(charge_points: int, starts: int) -> None:
             await steve.ask(call.RemoteStartTransaction(tag, 1), names[number % len(names)])
             await asyncio.sleep(0.005)
         print("done", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        lags_ms = steve.lags_ms = []
+        await asyncio.to_thread(sys.stdin.readline)
+        found = sorted(lags_ms) or [0.0]
+        middle, late = found[len(found) // 2], found[int(len(found) * 0.99)]
+        print(f"{len(lags_ms)} {middle:.0f} {late:.0f}", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
 
 
@@ -129,12 +157,50 @@ def resident_kib() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
 
 
-async def measure(charge_points: int, starts: int, line: Callable[[], Any], say: Callable[[], None]) -> int:
+def measured(bus: MemoryBus, charger: str, second: int) -> None:
+    values = {f"current_l{n}_a": 16.0 for n in (1, 2, 3)} | {f"voltage_l{n}_v": 230.0 for n in (1, 2, 3)}
+    message = Telemetry(**head(), power_w=11_000.0, energy_wh=3 * second, offered_current_a=16.0, **values)
+    bus.put(CHARGER_TELEMETRY, message, charger)
+
+
+async def charge_steadily(bus: MemoryBus, charge_points: int, seconds: int) -> float:
+    """Let every charger charge; return the share of one core that it takes."""
+    for number in range(charge_points):
+        started = SessionStarted(
+            **head(),
+            seq=1,
+            oldest_seq=1,
+            session_id=f"{BOOT}-1",
+            energy_wh=0,
+            id_token=IdToken(type=IdTokenType.RFID, value="CARD"),
+            authorized_by="access",
+        )
+        bus.put(CHARGER_EVENT, started, f"c{number}")
+    # Transactions begin first, and each charger has its own tenth of the ten seconds.
+    for second in range(20):
+        for number in range(charge_points):
+            measured(bus, f"c{number}", second)
+        await asyncio.sleep(1)
+    began, began_cpu = time.monotonic(), time.process_time()
+    for second in range(20, 20 + seconds):
+        for number in range(charge_points):
+            measured(bus, f"c{number}", second)
+        await asyncio.sleep(max(0.0, began + second - 19 - time.monotonic()))
+    return (time.process_time() - began_cpu) / (time.monotonic() - began)
+
+
+async def measure(
+    charge_points: int, starts: int, steady_s: int, line: Callable[[], Any], say: Callable[[], None]
+) -> int:
     bus = MemoryBus()
     store = Store("sqlite://", OcppBridge.migrations)
     store.upgrade()
     settings = OcppBridge.settings_type.model_validate(
-        {"backends": [{"name": "b", "url": await line(), "kind": "steve"}]}
+        {
+            "backends": [{"name": "b", "url": await line(), "kind": "steve"}],
+            "configuration": {"MeterValueSampleInterval": "10"},
+            "drain_per_s": max(200, charge_points),
+        }
     )
     bus.host = AgentHost(OcppBridge, settings, bus, SystemClock(), store, site=SITE)
     await bus.host.start()
@@ -158,6 +224,14 @@ async def measure(charge_points: int, starts: int, line: Callable[[], Any], say:
     p99 = found[int(len(found) * 0.99)]
     print(f"remote start to authorize on the bus, {len(found)} times:")
     print(f"  median {statistics.median(found):.2f} ms, p99 {p99:.2f} ms, target {TARGET_MS:g} ms")
+    if steady_s:
+        share = await charge_steadily(bus, charge_points, steady_s)
+        memory = (resident_kib() - before_kib) / charge_points
+        say()
+        count, middle, late = (await line()).split()
+        print(f"everybody charges, telemetry at 1 Hz, MeterValues every 10 s, {steady_s} s long:")
+        print(f"  {100 * share:6.1f} % of one core, {memory:.0f} KiB of memory each")
+        print(f"  {count} MeterValues, median {middle} ms and p99 {late} ms old when the backend has them")
     await bus.host.stop()
     store.close()
     return 0 if p99 <= TARGET_MS else 1
@@ -167,6 +241,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--charge-points", type=int, default=100)
     parser.add_argument("--starts", type=int, default=500)
+    parser.add_argument("--steady", type=int, default=0, metavar="SECONDS")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     quiet()
@@ -189,7 +264,7 @@ def main() -> int:
         orders.flush()
 
     try:
-        return asyncio.run(measure(options.charge_points, options.starts, line, say))
+        return asyncio.run(measure(options.charge_points, options.starts, options.steady, line, say))
     finally:
         backend.terminate()
         backend.wait(20)

@@ -22,7 +22,8 @@ from pathlib import Path
 import structlog
 
 from agents.influx_logger.agent import InfluxLogger
-from agents.influx_logger.databases import BlockingWrite, open_database
+from agents.influx_logger.answers import BlockingWrite
+from agents.influx_logger.databases import open_database
 from agents.influx_logger.lines import LineWriter
 from agents.influx_logger.settings import InfluxLoggerSettings
 from agents.influx_logger.spool import Filling, Lines, filling, put
@@ -30,10 +31,12 @@ from agents.runtime.agent import Received
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost
 from agents.runtime.mqtt import MqttOptions, MqttTransport
+from agents.runtime.process import ease_collector
 from agents.runtime.store import Store
 from bus_schema import parse_topic
 from bus_schema.topics import CHARGER_TELEMETRY
 from tests.bench.receiving import TOPIC, run_once, telemetry
+from tests.bench.telegraf import program, run_telegraf
 from tests.brokers import RunningBroker, remove_broker, start_broker
 from tests.time_series import InfluxServer
 
@@ -68,6 +71,7 @@ async def into_the_spool(broker: RunningBroker, folder: Path, lines: Path, messa
     transport = MqttTransport(MqttOptions(broker.host, broker.port, "logger", clean_session=True), clock)
     host = AgentHost(InfluxLogger, InfluxLoggerSettings(), transport, clock, store, site="bench", queue_limit=1_000_000)
     await host.start()
+    ease_collector()
     transport.serve(host)
     running = asyncio.create_task(transport.run())
     while not host.counters.connections:
@@ -155,6 +159,8 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     received: list[float] = []
     bare_received: list[float] = []
+    peers: list[float] = []
+    telegraf = program()
     written: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -166,6 +172,8 @@ def main() -> int:
                 with tempfile.TemporaryDirectory() as spool:
                     received.append(asyncio.run(into_the_spool(broker, Path(spool), lines, options.messages)))
                 bare_received.append(run_once("bare aiomqtt", broker, lines, options.messages))
+                if telegraf is not None:
+                    peers.append(run_telegraf(telegraf, broker, lines, options.messages))
         finally:
             remove_broker(broker)
         blocks = fill(folder, options.points)
@@ -185,6 +193,10 @@ def main() -> int:
             for _, end in targets.values():
                 end()
     rates = {"bus → spool": statistics.median(received), "bus → bare aiomqtt": statistics.median(bare_received)}
+    if peers:
+        rates["bus → Telegraf's file"] = statistics.median(peers)
+    else:
+        print("Telegraf is not here (set TELEGRAF, or put it into the path): not compared")
     rates |= {what: statistics.median(values) for what, values in written.items()}
     print(f"{'spooling':<22} {'per second':>11}   (medians of {options.rounds} rounds)")
     for what, rate in rates.items():

@@ -20,6 +20,7 @@ RETAINED = {
     "shadow_comparison",
     "alarm",
     "agent_health",
+    "broker_status",
     "agent_claim",
 }
 CLEARABLE = {"charger_wish", "alarm"}

@@ -143,6 +143,17 @@ def test_data_elsewhere_go_back_there_or_where_one_says(bare: Run, tmp_path: Pat
     assert (tmp_path / "new/site.toml").exists()
 
 
+def test_a_site_of_containers_fits_its_new_place(bare: Run, tmp_path: Path) -> None:
+    toml = make_site(tmp_path / "site")
+    (tmp_path / "site/compose.env").write_text(f"COMPOSE_PROJECT_NAME=garage\nCHARGEBUS_FOLDER={tmp_path}/site\n")
+    assert bare("backup", str(tmp_path / "a.tar.gz"), "--config", str(toml)).code == 0
+    new = tmp_path / "new"
+    assert bare("restore", str(tmp_path / "a.tar.gz"), "--folder", str(new)).code == 0
+    assert (new / "compose.env").read_text() == f"COMPOSE_PROJECT_NAME=garage\nCHARGEBUS_FOLDER={new}\n"
+    # A container of another user is handed this folder; everything else, file by file.
+    assert {path.name for path in new.iterdir() if path.is_dir() and path.stat().st_mode & 0o005} == {"access"}
+
+
 def test_a_file_outside_is_named_as_missing(bare: Run, tmp_path: Path) -> None:
     (tmp_path / "cards.csv").write_text("uid\n")
     site = make_site(tmp_path / "x", SITE_TOML.replace("access/cards.csv", str(tmp_path / "cards.csv")))

@@ -140,6 +140,13 @@ def test_flash_and_provision_a_board(board: Board, bare: Run, tmp_path: Path, mo
     values = bare("provision", *where, *made_of, "--json").json["values"]["identity"]
     assert (values["drivers"], values["options"]) == ({"meter": "pulse", "lock": "motor"}, {"pulses_per_kwh": 500})
     assert values["has_mirror"] is False
+    own = board.folder / "own.key"
+    own.write_text("a private key")
+    half = bare("provision", *where, "--key-file", str(own))
+    assert (half.code, "cert_pem and key_pem belong together" in half.err) == (1, True), half.err
+    both = bare("provision", *where, "--ca-file", str(own), "--cert-file", str(own), "--key-file", str(own), "--json")
+    assert both.json["values"]["broker"]["key_pem"] == "***"
+    assert json.loads((board.folder / "nvs/broker").read_text())["key_pem"] == "a private key"
     for line, words in (
         ("--board nothing", "board 'nothing' is not known"),
         ("--broker broker.example", "IPv4 address"),
@@ -206,6 +213,8 @@ def test_no_charger_is_called_like_an_agent(name: str, bare: Run) -> None:
         "--password-file two",
         "--firmware-key two",
         "--ca-file nothing",
+        "--cert-file nothing",
+        "--key-file nothing",
         "--rated-current nan",
         "--driver pulse",
         "--option pulses_per_kwh=many",

@@ -1,5 +1,6 @@
 """A site's folder: complete, kept as it is by a second run, and never with a charger that is called like an agent."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def test_a_second_run_changes_nothing_and_adds_chargers(kind: Kind, bare: Run, t
     after = files(folder)
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {"pki/c2.pem", "pki/c2.key"}
+
+
+def test_containers_can_read_the_cards_whatever_mask_the_user_has(bare: Run, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        assert bare("prepare", "garage", "broker.lan", "--folder", str(tmp_path / "made")).code == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / "made/access").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "made/access/cards.csv").stat().st_mode & 0o777 == 0o644
 
 
 def test_the_access_list_follows_the_contract(bare: Run, tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ def choice(data: Path, **changes: object) -> UpChoice:
         "speed": 1.0,
         "broker_port": 1883,
         "page_port": 8080,
+        "backend_port": 9000,
+        "backend_api_port": 9001,
         "mosquitto": "/usr/sbin/mosquitto",
         "python": sys.executable,
         "agents": ("ledger", "access", "console"),

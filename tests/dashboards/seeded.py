@@ -15,11 +15,13 @@ from bus_schema.balancing import CircuitLoad, Decision, GridTelemetry, ShadowCom
 from bus_schema.charger_messages import ActiveFault, ActiveSession, Online, State, Telemetry
 from bus_schema.event import FaultCleared, FaultRaised, SecurityEvent, SessionEnded, SessionStarted
 from bus_schema.message import IdToken
-from bus_schema.site_messages import AgentHealth, Alarm, Rejected
+from bus_schema.site_messages import AgentHealth, Alarm, BrokerStatus, OcppTraffic, Rejected
 from bus_schema.topics import (
     AGENT_HEALTH,
+    AGENT_OCPP,
     AGENT_REJECTED,
     ALARM,
+    BROKER_STATUS,
     CHARGER_DECISION,
     CHARGER_EVENT,
     CHARGER_ONLINE,
@@ -72,6 +74,22 @@ def _messages(now_ms: int) -> Iterator[tuple[Topic[Any], dict[str, str], Message
             yield AGENT_HEALTH, {"agent": agent}, AgentHealth(
                 ts=ts, online=True, version="0.1.0", started_ts=begin_ms, received=int(hour * 3600), queued=3,
                 problems=["the database is not available"] if int(hour) == 5 else [], dropped=int(hour) // 6,
+                waiting=int(hour) if agent == "influx_logger" else None,
+                waiting_oldest_s=int(hour) * 3 if agent == "influx_logger" else None,
+            )  # fmt: skip
+        minutes = round(hour * 60)
+        yield BROKER_STATUS, {}, BrokerStatus(
+            ts=ts, clients_connected=7, clients_total=8, subscriptions=90, messages_received=minutes * 600,
+            messages_sent=minutes * 2400, messages_dropped=minutes // 5, messages_stored=40 + minutes % 9,
+            stored_bytes=9_000, heap_bytes=2_000_000 + minutes, heap_max_bytes=3_000_000,
+        )  # fmt: skip
+        for agent, backend in (("ocpp_bridge", "steve"), ("ocpp_bridge", "roaming"), ("csms", "csms")):
+            keeps = agent == "ocpp_bridge"
+            yield AGENT_OCPP, {"agent": agent, "backend": backend}, OcppTraffic(
+                ts=ts, charge_points=4, connected=3 + minutes % 2, calls_sent=minutes * 4, calls_received=minutes,
+                call_errors_sent=0, call_errors_received=minutes // 60, timeouts=minutes // 300,
+                outbox_messages=minutes % 3 if keeps else None, outbox_oldest_s=minutes % 50 if keeps else None,
+                round_trip_p50_ms=12.0, round_trip_p99_ms=80.0,
             )  # fmt: skip
     yield from _once(now_ms)
 

@@ -30,7 +30,8 @@ class Site:
         self.folder = folder
         self.mark = uuid.uuid4().hex
         self.out_path = folder / f"up-{self.mark[:6]}.out"
-        command = [*program, "--broker-port", "0", "--page-port", "0", *options]
+        ports = ("broker", "page", "backend", "backend-api")
+        command = [*program, *(part for each in ports for part in (f"--{each}-port", "0")), *options]
         with self.out_path.open("w") as out:
             self.process = subprocess.Popen(
                 command, cwd=folder, stdout=out, stderr=out, env=environment(self.mark, **extra)

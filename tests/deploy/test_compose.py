@@ -23,7 +23,7 @@ DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SITE_AGENTS = site_agents(AGENTS)
-OPEN_TO_THE_NETWORK = {"broker": [f"{TLS_PORT}:{TLS_PORT}"]}
+OPEN_TO_THE_NETWORK = {"broker": [f"${{BROKER_PORT:-{TLS_PORT}}}:{TLS_PORT}"]}
 DATABASES_AND_TOOLS = {"broker", "postgres", "influxdb", "grafana", "tools", "steve", "mariadb"}
 
 
@@ -162,7 +162,7 @@ def test_grafana_is_given_what_the_dashboards_name() -> None:
 
 
 def test_the_image_holds_what_is_built(folder: Path) -> None:
-    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
+    ignored = (ROOT / ".dockerignore").read_text().split()
     for copied in re.findall(r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE):
         for part in copied.split():
             assert (ROOT / part).exists()

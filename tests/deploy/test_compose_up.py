@@ -1,115 +1,122 @@
-"""compose.yaml's broker, started by compose with a locally made image where none can be pulled."""
+"""compose.yaml, really started: a charger from outside charges, the site is backed up and brought back elsewhere."""
 
-import os
+import json
 import shutil
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from agents.cli.prepare import make
-from agents.cli.prepare_files import Kind, wanted
-from tests.brokers import free_port, mosquitto
-from tests.deploy.site import ROOT, environment
-from tests.deploy.test_compose import COMPOSE, SITE_AGENTS
-from tests.missing import missing
+from tests.deploy.prepared import ENDED_SESSIONS, let_virtual_drivers_in, virtual_chargers
+from tests.deploy.site import CHARGEBUS, ROOT, environment
+from tests.deploy.stack import Stack, check_docker, make_images
+from tests.deploy.test_compose import SERVICES, SITE_AGENTS
 from tests.waiting import eventually_sync
 
-pytestmark = [pytest.mark.slow, pytest.mark.docker]
+pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
 
-IMAGE = COMPOSE["services"]["broker"]["image"]
+WITHIN_S = 300.0
+"""Containers get little of a machine that is busy with other tests."""
 
-
-def run(*command: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment(), **options)  # type: ignore[call-overload]
-
-
-def make_image(folder: Path) -> None:
-    """Import an image of this machine's own Mosquitto, with the user and the folders of the official one."""
-    programs = [mosquitto(), shutil.which("mosquitto_sub")]
-    if None in programs:
-        missing("mosquitto and mosquitto_sub")
-    for program in map(str, programs):
-        linked = run("ldd", program).stdout.split()
-        for path in (program, *(part for part in linked if part.startswith("/"))):
-            target = folder / path.lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, target)
-    # Compose names the program by the official image's path; the health check finds its own on PATH.
-    if not (folder / "usr/sbin/mosquitto").exists():
-        shutil.copy2(str(programs[0]), folder / "usr/sbin/mosquitto")
-    for name in ("etc", "tmp", "mosquitto/config", "mosquitto/data"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / "etc/passwd").write_text("root:x:0:0:root:/:/none\nmosquitto:x:1883:1883:mosquitto:/:/none\n")
-    (folder / "etc/group").write_text("root:x:0:\nmosquitto:x:1883:\n")
-    os.chown(folder / "mosquitto/data", 1883, 1883)
-    archive = folder.with_suffix(".tar")
-    assert run("tar", "-C", str(folder), "-cf", str(archive), ".").returncode == 0
-    done = run("docker", "import", "-c", 'VOLUME ["/mosquitto/data"]', str(archive), IMAGE)
-    assert done.returncode == 0, done.stderr
+STARTED = ("broker", "postgres", *SITE_AGENTS)
+"""Everything but InfluxDB, Grafana, SteVe and MariaDB, whose images no registry gives us here."""
 
 
-@pytest.fixture
-def image(tmp_path: Path) -> Iterator[None]:
-    if shutil.which("docker-compose") is None:
-        missing("docker-compose")
-    if shutil.which("docker") is None or run("docker", "info").returncode != 0:
-        missing("a running Docker engine")
-    if run("docker", "image", "inspect", IMAGE).returncode == 0:
-        yield
-        return
-    if os.geteuid() != 0:
-        missing(f"the image {IMAGE}")
-    (tmp_path / "image").mkdir()
-    make_image(tmp_path / "image")
-    yield
-    run("docker", "image", "rm", IMAGE)
-
-
-def test_the_broker_becomes_healthy_and_lets_a_charger_in(image: None, tmp_path: Path) -> None:
-    folder, port = tmp_path / "garage", free_port()
-    list(make(wanted("garage", ["localhost"], Kind.COMPOSE, SITE_AGENTS, ["c1"]), folder, datetime.now(UTC)))
-    text = (ROOT / "deploy/compose.yaml").read_text()
-    assert text.count('"8883:8883"') == 1
-    file = tmp_path / "compose.yaml"
-    # Nothing but the port on this machine is changed; the health check needs not wait its half minute.
-    file.write_text(text.replace('"8883:8883"', f'"{port}:8883"').replace("interval: 30s", "interval: 2s"))
-    compose = (
-        "docker-compose", "--project-directory", str(ROOT / "deploy"), "--env-file", str(folder / "compose.env"),
-        "-p", f"chargebustest{port}", "-f", str(file),
-    )  # fmt: skip
-    try:
-        up = run(*compose, "up", "-d", "broker")
-        assert up.returncode == 0, up.stderr
-        container = run(*compose, "ps", "-q", "broker").stdout.strip()
-
-        def healthy() -> bool:
-            state = run("docker", "inspect", "-f", "{{.State.Status}} {{.State.Health.Status}}", container).stdout
-            assert state.startswith("running"), run("docker", "logs", container).stderr
-            return "healthy" in state.split()
-
-        eventually_sync(healthy, 60, "the health check passes: TLS, certificate and access list work")
-        pki = folder / "pki"
-        login = (
-            "mosquitto_sub",
-            "--cafile",
-            str(pki / "ca.pem"),
-            "-h",
-            "localhost",
-            "-p",
-            str(port),
-            "-t",
-            "x",
-            "-W",
-            "2",
+def prepare(folder: Path) -> None:
+    """Run deploy/prepare.sh, twice: what is there is kept. Its files may not depend on the user's mask."""
+    command = f"umask 077; exec sh deploy/prepare.sh garage localhost --folder {folder} --device c1"
+    for _ in range(2):
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment()
         )
-        # 27 is mosquitto_sub's own: connected and subscribed, and nothing came in time.
-        assert run(*login, "--cert", str(pki / "c1.pem"), "--key", str(pki / "c1.key")).returncode == 27
-        assert run(*login).returncode not in (0, 27), "without a certificate nobody gets in"
+        assert done.returncode == 0, done.stderr
+    assert done.stdout == "", "the second time there is nothing to make"
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Stack]:
+    stack = Stack(folder)
+    try:
+        yield stack
     finally:
-        run(*compose, "down", "-v", "-t", "3")
+        down = stack.compose("down", "-v", "-t", "5")
+    assert down.returncode == 0, down.stderr
+    assert stack.remains() == []
     with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
+        assert probe.connect_ex(("127.0.0.1", stack.port)) != 0
+
+
+@contextmanager
+def charging_at(stack: Stack, data: Path) -> Iterator[None]:
+    command = virtual_chargers(stack.folder, data, site="garage", host="localhost", port=stack.port, count=1)
+    with data.with_suffix(".log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            yield
+            assert process.poll() is None, data.with_suffix(".log").read_text()[-3000:]
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def login(stack: Stack, *identity: str) -> int:
+    """Return mosquitto_sub's exit code; 27 is its own: connected and subscribed, and nothing came in time."""
+    command = ["mosquitto_sub", "--cafile", str(stack.folder / "pki/ca.pem"), "-h", "localhost", "-p", str(stack.port)]
+    return subprocess.run([*command, "-t", "x", "-W", "2", *identity], capture_output=True, timeout=30).returncode
+
+
+def test_a_charger_charges_and_the_site_comes_back_elsewhere(tmp_path: Path) -> None:
+    check_docker()
+    make_images()
+    first, second = tmp_path / "garage", tmp_path / "elsewhere"
+    prepare(first)
+    let_virtual_drivers_in(first)
+    with started(first) as stack:
+        stack.up(*STARTED)
+        sessions = check_running(stack, tmp_path / "chargers")
+        stack.tools("backup", "/backups/monday.tar.gz")
+    archive = first / "backups/monday.tar.gz"
+    assert archive.stat().st_mode & 0o077 == 0, "it holds keys and passwords"
+    bring_back(archive, second)
+    with started(second) as moved:
+        moved.tools("restore", "/backups/monday.tar.gz", "--only", "data", "--only", "database")
+        moved.up("ledger", "access", "load_balancer")
+        assert int(moved.sql(ENDED_SESSIONS)) >= sessions
+        moved.wait_healthy(("ledger", "access", "load_balancer"), WITHIN_S)
+        listed = json.loads(moved.tools("sessions", "--json", "--limit", "100"))
+        assert len([each for each in listed if not each["active"]]) >= sessions
+        # The same chargers come to the new place with the certificates that they have.
+        with charging_at(moved, tmp_path / "chargers"):
+            eventually_sync(lambda: int(moved.sql(ENDED_SESSIONS)) > sessions, WITHIN_S, "a session at the new place")
+
+
+def check_running(stack: Stack, chargers: Path) -> int:
+    """See a session through from outside and return how many have ended by then."""
+    with charging_at(stack, chargers):
+        stack.wait_healthy(STARTED, WITHIN_S)
+        pki = stack.folder / "pki"
+        assert login(stack, "--cert", str(pki / "c1.pem"), "--key", str(pki / "c1.key")) == 27
+        assert login(stack) not in (0, 27), "without a certificate nobody gets in"
+        eventually_sync(lambda: int(stack.sql(ENDED_SESSIONS)) >= 1, WITHIN_S, "a session in PostgreSQL")
+        status = json.loads(stack.tools("status", "--json"))
+        assert status["chargers"]["c1"]["online"]
+        assert {name for name, agent in status["agents"].items() if agent["online"]} == set(SITE_AGENTS)
+        with urllib.request.urlopen(f"http://127.0.0.1:{stack.page_port}/", timeout=20) as page:
+            assert page.status == 200
+    assert not SERVICES.keys() - set(STARTED) - {"influxdb", "grafana", "tools", "steve", "mariadb"}
+    return int(stack.sql(ENDED_SESSIONS))
+
+
+def bring_back(archive: Path, folder: Path) -> None:
+    """Restore the site's folder, as one does on a new machine."""
+    done = subprocess.run(
+        [*CHARGEBUS, "restore", str(archive), "--folder", str(folder), "--only", "site"],
+        capture_output=True, text=True, timeout=60, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (folder / "backups").mkdir(mode=0o700)
+    shutil.copy(archive, folder / "backups")

@@ -12,7 +12,9 @@ from tests.deploy.site import CHARGEBUS, ROOT, environment
 from tests.missing import missing
 
 UNITS = ROOT / "deploy/systemd"
-SCRIPTS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "deploy").rglob("*.sh"))]
+SCRIPTS = [
+    str(path.relative_to(ROOT)) for folder in ("deploy", "tests") for path in sorted((ROOT / folder).rglob("*.sh"))
+]
 
 
 def install(target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -87,7 +89,7 @@ def test_shellcheck_finds_nothing() -> None:
     if shutil.which("shellcheck") is None:
         missing("shellcheck")
     done = subprocess.run(
-        ["shellcheck", "-x", *SCRIPTS, ".ci/mosquitto_image.sh"], cwd=ROOT, capture_output=True, text=True, timeout=60
+        ["shellcheck", "-x", *SCRIPTS, ".ci/run"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.stdout + done.stderr == ""
 

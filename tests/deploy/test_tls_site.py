@@ -5,7 +5,6 @@ import json
 import re
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from agents.cli.prepare_files import site_agents
 from agents.registry import AGENTS
 from bus_schema.generate.acl import ROOT as TOPIC_ROOT
 from tests.brokers import ProcessBroker, free_port, mosquitto
+from tests.deploy.prepared import ENDED_SESSIONS, let_virtual_drivers_in, virtual_chargers
 from tests.deploy.site import CHARGEBUS, ROOT, environment
 from tests.missing import missing
 from tests.waiting import eventually_sync
@@ -51,14 +51,7 @@ class TlsSite:
         text = text.replace("/var/lib/chargebus", str(self.folder / "data"))
         text = re.sub(r"metrics_port = \d+", lambda _found: f"metrics_port = {free_port()}", text)
         (self.settings / "site.toml").write_text(f'{text}\n[store]\nurl = "{self.database}"\n')
-        asked = subprocess.run(
-            [sys.executable, "-m", "firmware.sim", "--print-cards"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        (self.settings / "access/cards.csv").write_text("\n".join(["uid", *asked.stdout.split()]) + "\n")
+        let_virtual_drivers_in(self.settings)
 
     def start_broker(self) -> ProcessBroker:
         """Start Mosquitto as Debian does: a main configuration that includes ours."""
@@ -96,11 +89,10 @@ class TlsSite:
     def start_all(self) -> None:
         for name in SITE_AGENTS:
             self.start(name, *CHARGEBUS, "agent", name)
-        self.start(
-            "chargers", sys.executable, "-m", "firmware.sim", "--site", SITE, "--host", "127.0.0.1",
-            "--port", str(self.port), "--pki", str(self.settings / "pki"), "--chargers", str(len(CHARGERS)),
-            "--data", str(self.folder / "chargers"), "--drivers", "quick", "--speed", "4",
-        )  # fmt: skip
+        chargers = virtual_chargers(
+            self.settings, self.folder / "chargers", site=SITE, host="127.0.0.1", port=self.port, count=len(CHARGERS)
+        )
+        self.start("chargers", *chargers)
 
     def chargebus(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -122,7 +114,7 @@ class TlsSite:
             there = connection.execute("SELECT to_regclass('ledger_session')").fetchone()
             if there is None or there[0] is None:
                 return 0
-            found = connection.execute("SELECT count(*) FROM ledger_session WHERE reason IS NOT NULL").fetchone()
+            found = connection.execute(ENDED_SESSIONS).fetchone()
             return 0 if found is None else int(found[0])
 
         with psycopg.connect(self.database, autocommit=True) as connection:

@@ -7,6 +7,7 @@ import subprocess
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,18 +79,16 @@ def _all_charge(site: Site) -> bool:
     return all(one["state"]["status"] == "Charging" for one in status["chargers"].values())
 
 
-def test_an_agent_that_is_killed_comes_back_and_no_car_stops(tmp_path: Path) -> None:
-    with Site(tmp_path) as site:
-        site.wait_ready()
-        ledger = next(pid for pid, command in site.pids().items() if " agent ledger " in command)
-        os.kill(ledger, signal.SIGKILL)
-        eventually_sync(lambda: "ledger has ended (killed by SIGKILL)" in site.out, 10)
-        eventually_sync(lambda: any(" agent ledger " in c and p != ledger for p, c in site.pids().items()), 20)
-        status = json.loads(site.run("status", "--json").stdout)
-        # The balancer may let a car wait for a moment while it shares; the session of each goes on.
-        assert all(one["state"]["session"] for one in status["chargers"].values())
-        eventually_sync(lambda: _all_charge(site), 60, "all cars charge")
-        assert site.run("sessions", "--active", "--json", "--timeout", "30").returncode == 0
+def test_an_agent_that_is_killed_comes_back_and_no_car_stops(running: Site) -> None:
+    ledger = next(pid for pid, command in running.pids().items() if " agent ledger " in command)
+    os.kill(ledger, signal.SIGKILL)
+    eventually_sync(lambda: "ledger has ended (killed by SIGKILL)" in running.out, 10)
+    eventually_sync(lambda: any(" agent ledger " in c and p != ledger for p, c in running.pids().items()), 20)
+    status = json.loads(running.run("status", "--json").stdout)
+    # The balancer may let a car wait for a moment while it shares; the session of each goes on.
+    assert all(one["state"]["session"] for one in status["chargers"].values())
+    eventually_sync(lambda: _all_charge(running), 60, "all cars charge")
+    assert running.run("sessions", "--active", "--json", "--timeout", "30").returncode == 0
 
 
 def test_a_second_up_is_refused_and_harms_nothing(running: Site) -> None:
@@ -106,6 +105,37 @@ def test_a_port_that_is_taken_is_told(running: Site) -> None:
         assert f"port {port} for the broker is taken" in second.out
 
 
+def test_every_charger_is_a_charge_point_of_the_backend_which_stops_and_starts_it(running: Site) -> None:
+    cps = running.out.split("OCPP")[1].split()[0]
+
+    def got(path: str) -> Any:
+        with urllib.request.urlopen(cps.removesuffix("/cps") + path, timeout=20) as answer:
+            return json.load(answer)
+
+    def transaction(of: int | None = None) -> dict[str, Any] | None:
+        """The one that goes on at c6, or the one of that number."""
+        query = "cp_id=c6" if of is not None else "cp_id=c6&active=true"
+        found = got(f"/transactions?{query}")["transactions"]
+        return next((each for each in found if of in (None, each["id"])), None)
+
+    def commanded(*arguments: str) -> None:
+        done = running.run("csms", *arguments)
+        assert done.returncode == 0, done.stderr
+
+    names = ["c1", "c2", "c3", "c4", "c5", "c6"]
+    eventually_sync(lambda: all(cp["connected"] for cp in got("/cps")), 60, "every charge point is connected")
+    assert sorted(cp["id"] for cp in got("/cps")) == names
+    eventually_sync(lambda: transaction() is not None, 60, "the session is a transaction")
+    first = transaction()
+    assert first is not None and first["id_tag_status"] == "Accepted"
+    commanded("stop", "c6", str(first["id"]))
+    eventually_sync(lambda: transaction(first["id"])["stopped"] is not None, 60, "it has stopped")  # type: ignore[index]
+    commanded("start", "c6", "REMOTE")
+    eventually_sync(lambda: (transaction() or {}).get("id_tag") == "REMOTE", 60, "another goes on")
+    # What is a charge point of the backend because it is a charger must not become one more charger.
+    assert sorted(json.loads(running.run("status", "--json").stdout)["chargers"]) == names
+
+
 def test_ctrl_c_while_it_starts(tmp_path: Path) -> None:
     with Site(tmp_path) as site:
         eventually_sync(lambda: len(site.pids()) > 2, 30, "the broker and the first agent have been started")
@@ -120,15 +150,12 @@ def test_without_mosquitto_the_embedded_broker_is_taken(monkeypatch: pytest.Monk
         up._mosquitto(BrokerKind.MOSQUITTO)
 
 
-def test_the_passwords_are_nobody_elses(tmp_path: Path) -> None:
-    with Site(tmp_path, "--once-ready") as site:
-        site.wait_ready()
-        assert site.process.wait(30) == 0
-        data = tmp_path / DATA
-        secret = [path for path in (data / "secrets").iterdir()]
-        assert {path.name for path in secret} >= {"ledger.password", "technician.password", "chargers"}
-        assert all(path.stat().st_mode & 0o077 == 0 for path in secret)
-        password = (data / "secrets" / "technician.password").read_text().strip()
-        assert password not in site.out
-        logs = subprocess.run(["grep", "-r", password, str(data / "logs")], capture_output=True)
-        assert logs.returncode == 1
+def test_the_passwords_are_nobody_elses(running: Site) -> None:
+    data = running.folder / DATA
+    secret = list((data / "secrets").iterdir())
+    assert {path.name for path in secret} >= {"ledger.password", "technician.password", "chargers"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in secret)
+    password = (data / "secrets" / "technician.password").read_text().strip()
+    assert password not in running.out
+    logs = subprocess.run(["grep", "-r", password, str(data / "logs")], capture_output=True)
+    assert logs.returncode == 1

@@ -44,10 +44,11 @@ class Database:
 class Logger:
     """One logger after the other on one spool."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, with_database: bool = True, **settings: object) -> None:
         self.url = f"sqlite:///{folder}/spool.sqlite3"
         self.settings = InfluxLoggerSettings.model_validate(settings)
         self.database = Database()
+        self.with_database = with_database
         self.clock = ManualClock()
         self.transport = FakeTransport()
         self.store: Store
@@ -57,7 +58,7 @@ class Logger:
     async def start(self) -> None:
         self.store = Store(self.url, InfluxLogger.migrations, threaded=False)
         self.store.upgrade()
-        database = self.database.write
+        database = self.database.write if self.with_database else None
 
         class WithDatabase(InfluxLogger):
             def __init__(self, context: Context[InfluxLoggerSettings]) -> None:
@@ -78,6 +79,7 @@ class Logger:
 
     def kill(self) -> None:
         self.host.kill()
+        self.host.agent._close()
         self.store.close()
 
     def telemetry(self, number: int, charger: str = "c1") -> int:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.influx_logger.answers import Answer, Fate
-from agents.influx_logger.databases import BlockingWrite, open_database
+from agents.influx_logger.answers import Answer, BlockingWrite, Fate
+from agents.influx_logger.databases import open_database
 from agents.influx_logger.lines import LineWriter
 from agents.influx_logger.settings import InfluxLoggerSettings
 from agents.runtime.agent import CannotStart

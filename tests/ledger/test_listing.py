@@ -92,6 +92,8 @@ async def test_filters(ledger_store: Store) -> None:
     assert await walk(ledger_store, active=True) == [c, b]
     assert await walk(ledger_store, active=False) == [a]
     assert await walk(ledger_store, session_id=b) == [b]
+    assert await walk(ledger_store, since_ts=T0 + 2000) == [c, b]
+    assert await walk(ledger_store, since_ts=T0 + 2000, charger="c1", limit=1) == [c]
     assert await walk(ledger_store, charger="c9") == []
 
 

@@ -16,7 +16,7 @@ from agents.runtime.host import AgentHost, RawMessage
 from agents.runtime.store import Store
 from bus_schema import Message, Topic, parse_topic
 from bus_schema.balancing import Decision, GridTelemetry
-from bus_schema.charger_messages import ActiveSession, Lease, Meta, Online, State, Telemetry
+from bus_schema.charger_messages import Lease, Meta, Online, Telemetry
 from bus_schema.command import CommandReply, SetLimit
 from bus_schema.topics import (
     AGENT_CLAIM,
@@ -30,10 +30,9 @@ from bus_schema.topics import (
     CHARGER_TELEMETRY,
     GRID_TELEMETRY,
 )
-from bus_schema.words import ChargerStatus, CpState, Phase, ReplyCode, ReplyStage
+from bus_schema.words import Phase, ReplyCode, ReplyStage
+from tests.load_balancer.messages import BOOT, state
 from tests.runtime.fakes import SITE, ManualClock, settle
-
-BOOT = "0123456789ab"
 
 TABLE: dict[str, Any] = {
     "circuits": {"main": {"limit_a": 40.0}},
@@ -96,6 +95,7 @@ class Site:
         self.published: list[tuple[str, bytes]] = []
         self.retained = {} if retained is None else retained
         self.up = True
+        self._flicker = 0
         self.before: Callable[[str, Message], None] = lambda _topic, _message: None
         self.chargers = {name: Stub(name) for name in self.settings.chargers}
 
@@ -166,26 +166,15 @@ class Site:
         """Let a charger say what it does."""
         now = self.clock.now_ms()
         offered_a = stub.offered_a()
-        session = None
-        if stub.session is not None:
-            session = ActiveSession(
-                session_id=stub.session, started_ts=now - 1000, start_energy_wh=0, energy_wh=0, authorized_by="access"
-            )
-        state = State(
-            ts=now - round(stub.clock_s * 1000),
-            uptime_ms=1,
-            boot_id=BOOT,
-            cp_state=CpState.C if stub.session else CpState.A,
-            status=ChargerStatus.CHARGING if offered_a else ChargerStatus.AVAILABLE,
-            contactor_closed=offered_a > 0,
-            offered_current_a=offered_a,
+        said = state(
+            now - round(stub.clock_s * 1000),
+            offered_a=offered_a,
+            session=stub.session,
+            started_ts=now - 1000,
             limited_by=stub.limited_by,
-            limit_reason="",
-            energy_wh=0,
-            session=session,
             leases=[Lease(source="load_balancer", current_a=stub.lease_a, remaining_s=9)] if stub.lease_a else [],
         )
-        self.say(CHARGER_STATE, state, charger=stub.name, retained=retained)
+        self.say(CHARGER_STATE, said, charger=stub.name, retained=retained)
         drawn_a = offered_a if stub.draws_a is None else stub.draws_a
         if offered_a or stub.draws_a:
             telemetry = Telemetry(
@@ -204,6 +193,11 @@ class Site:
             ts=self.clock.now_ms(), current_l1_a=current_a, current_l2_a=current_a, current_l3_a=current_a
         )
         self.say(GRID_TELEMETRY, reading, meter=name)
+
+    def house(self, meter: str, other_a: float) -> None:
+        """Let the meter see the chargers and other loads, which flicker as real ones do."""
+        self._flicker = (self._flicker + 1) % 7
+        self.meter(meter, other_a + self._flicker / 50 + sum(stub.offered_a() for stub in self.chargers.values()))
 
     # --- time ---
 

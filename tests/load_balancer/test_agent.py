@@ -1,6 +1,9 @@
 """The balancer as an agent: orders, reasons, alarms, its database, and what it does when things go wrong."""
 
+import asyncio
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -218,7 +221,7 @@ async def test_a_second_balancer_stands_by_and_says_so() -> None:
         assert not site.orders("c1")
         assert "stands by" in site.host.problems()[0]
         assert "balancer-two" in site.alarms()
-        while not site.agent._acting:
+        while not site.agent.acting:
             assert site.clock.time_s < 120
             await site.run(1)
         # The other one may have granted anything: everybody counts as rated until they have answered to this one.
@@ -232,22 +235,55 @@ async def test_a_second_balancer_stands_by_and_says_so() -> None:
 async def test_too_much_on_the_meter_is_cut_without_waiting_for_the_next_tick() -> None:
     table = {"circuits": {"main": {"limit_a": 60.0, "meter": "main"}}, "chargers": TABLE["chargers"]}
     async with Site(table) as site:
-        drawn = lambda: sum(stub.offered_a() for stub in site.chargers.values())  # noqa: E731
         for name in site.chargers:
             site.introduce(name)
             site.chargers[name].session = f"{name}-s"
-        noise = iter(range(100_000))
-        await site.run(120, lambda: site.meter("main", 10 + drawn() + next(noise) % 7 / 50))
+        await site.run(120, lambda: site.house("main", 10))
         before = sum(stub.lease_a or 0 for stub in site.chargers.values())
         assert 46 <= before <= 50
         asked = site.clock.time_s
-        site.meter("main", 40 + drawn())
+        site.house("main", 40)
         await settle()
         assert site.clock.time_s == asked
         after = sum(stub.lease_a or 0 for stub in site.chargers.values())
         assert after <= 20.5
         loads = site.messages(CIRCUIT_LOAD, circuit="main")
         assert loads[-1].explanation.startswith("fuse 60 A, other loads 10.")
+
+
+async def test_a_cut_does_not_wait_for_what_the_database_writes() -> None:
+    table = {"circuits": {"main": {"limit_a": 60.0, "meter": "main"}}, "chargers": TABLE["chargers"]}
+    async with Site(table) as site:
+        for name in site.chargers:
+            site.introduce(name)
+        site.chargers["c1"].session = "c1-s"
+        await site.run(120, lambda: site.house("main", 5))
+        assert site.chargers["c1"].lease_a == 32
+        free = asyncio.Event()
+        run = site.store.run
+
+        async def slowly(work: Callable[[Any], Any]) -> Any:
+            await free.wait()
+            return await run(work)
+
+        site.store.run = slowly  # type: ignore[method-assign]
+        site.chargers["c2"].session = "c2-s"
+        await site.run(1, lambda: site.house("main", 5))  # What c2 is to get must be written first.
+        assert site.chargers["c2"].lease_a == 6
+        site.house("main", 40)
+        await settle()
+        assert site.chargers["c1"].lease_a is not None and site.chargers["c1"].lease_a <= 20
+        free.set()
+        await settle()
+
+
+async def test_what_the_circuits_carry_is_told_as_soon_as_nobody_else_is_at_work() -> None:
+    async with Site() as site:
+        for name in site.chargers:
+            site.introduce(name)
+        await site.run(3)
+        assert not site.orders("c1")
+        assert site.messages(CIRCUIT_LOAD, circuit="main")[-1].limit_l1_a == 40
 
 
 async def test_a_lost_meter_leaves_a_stated_share() -> None:
@@ -343,12 +379,12 @@ async def test_a_broker_that_is_away_ends_the_right_to_order() -> None:
         await site.ready("c1", "c2")
         site.up = False
         await site.run(20)
-        count = site.agent._count
+        count = site.agent.commands.count
         await site.run(20)
-        assert site.agent._count == count
+        assert site.agent.commands.count == count
         site.up = True
         await site.run(40)
-        assert site.agent._count > count
+        assert site.agent.commands.count > count
 
 
 async def test_a_charger_that_was_never_seen_is_told_of_and_counts_as_rated() -> None:

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.load_balancer.contract_limits import Schedule, Window
+from agents.load_balancer.hours import Hours
 
 BERLIN = ZoneInfo("Europe/Berlin")
-EVENING = Window(17 * 60, 20 * 60 + 30, 40.0, frozenset(range(5)))
-NIGHT = Window(22 * 60, 6 * 60, 50.0)
+EVENING = Window(Hours(17 * 60, 20 * 60 + 30, frozenset(range(5))), 40.0)
+NIGHT = Window(Hours(22 * 60, 6 * 60), 50.0)
 SCHEDULE = Schedule(63.0, (EVENING, NIGHT), "Europe/Berlin")
 
 

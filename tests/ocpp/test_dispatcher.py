@@ -18,6 +18,7 @@ from agents.runtime.ocpp import (
     Refusal,
     Violation,
 )
+from agents.runtime.store import StoreUnavailable
 from tests.ledger.harness import turns
 
 HEARTBEAT = {"currentTime": "2026-01-01T00:00:00Z"}
@@ -179,6 +180,16 @@ async def test_a_failing_handler_is_answered_without_its_words(serve):
     _, peer = serve({"RemoteStartTransaction": broken})
     answer = await peer.call("RemoteStartTransaction", {"idTag": "SECRET"})
     assert answer[2] == "InternalError" and "SECRET" not in json.dumps(answer) and answer[4] == {}
+
+
+async def test_a_handler_whose_database_is_away_is_no_defect(serve):
+    async def away(_request):
+        raise StoreUnavailable("disk full: /var/lib/secret")
+
+    served, peer = serve({"RemoteStartTransaction": away})
+    answer = await peer.call("RemoteStartTransaction", {"idTag": "A"})
+    assert answer[2] == "InternalError" and "secret" not in answer[3]
+    assert served.counts.failures == 0 and served.counts.errors_sent == 1
 
 
 async def test_a_handler_that_returns_nonsense_is_an_internal_error(serve):

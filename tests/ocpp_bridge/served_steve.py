@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from websockets.asyncio.server import Server, serve
@@ -43,9 +43,13 @@ class ServedSteve(Steve):
         return await self.on_line[identity].call(request)
 
 
+Served = TypeVar("Served", bound=ServedSteve)
+
+
 @contextlib.asynccontextmanager
-async def served() -> AsyncIterator[ServedSteve]:
-    steve = ServedSteve()
+async def served(steve: Served | None = None) -> AsyncIterator[Served]:
+    steve = ServedSteve() if steve is None else steve  # type: ignore[assignment]
+    assert steve is not None
     server: Server
     async with serve(steve._serve_socket, "127.0.0.1", 0, subprotocols=["ocpp1.6"], compression=None) as server:
         steve.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/steve"

@@ -1,9 +1,11 @@
 """The bridge in its real host, with chargers that a test plays and backends that behave as SteVe does."""
 
 import asyncio
+import contextlib
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 from agents.ocpp_bridge import OcppBridge
@@ -381,4 +383,31 @@ class Stage:
         return self.bridge._charge_points[name]
 
 
-__all__ = ["BOOT", "DONE", "NOW_MS", "Charger", "Stage", "StageClock"]
+class Lives:
+    """One bridge after the other on the same database; the clock, the backend and the chargers go on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = StageClock()
+        self.steve = Steve(self.clock)
+        self.steve.tags["CARD"] = ("Accepted", None)
+        self._url = f"sqlite:///{folder / 'bridge.sqlite3'}"
+        self._chargers: dict[str, Charger] = {}
+
+    @contextlib.asynccontextmanager
+    async def life(self, *, killed: bool = False) -> AsyncIterator[Stage]:
+        """One life, which ends in order or as ``kill -9`` ends it."""
+        stage = Stage(self._url, self.clock, {"steve": self.steve})
+        stage.chargers = self._chargers
+        for charger in self._chargers.values():
+            charger.stage = stage
+        await stage.__aenter__()
+        try:
+            yield stage
+        finally:
+            if killed:
+                await stage.kill()
+            else:
+                await stage.__aexit__()
+
+
+__all__ = ["BOOT", "DONE", "NOW_MS", "Charger", "Lives", "Stage", "StageClock"]

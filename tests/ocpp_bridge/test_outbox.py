@@ -4,14 +4,14 @@ import itertools
 import json
 
 import pytest
+from ocpp.v16 import call
 from sqlalchemy import func, select
 
 from agents.ocpp_bridge.models import OutboxRow, TransactionRow
 from agents.ocpp_bridge.outbox import retry_wait_s
 from bus_schema.topics import CHARGER_EVENT
 from bus_schema.words import IdTokenType, StopReason
-from tests.ocpp_bridge.stage import Stage, StageClock
-from tests.ocpp_bridge.steve import Steve
+from tests.ocpp_bridge.stage import Lives, Stage
 
 ORDERED = ("StartTransaction", "MeterValues", "StopTransaction")
 
@@ -203,45 +203,33 @@ async def test_an_event_that_comes_again_adds_nothing_even_long_after():
 
 
 async def test_a_killed_bridge_goes_on_where_it_was(tmp_path):
-    url, clock = f"sqlite:///{tmp_path / 'bridge.sqlite3'}", StageClock()
-    steve = Steve(clock)
-    steve.tags["CARD"] = ("Accepted", None)
-    stage = Stage(url, clock, {"steve": steve})
-    await stage.__aenter__()
-    charger = await stage.charger()
-    await charger.start()
-    await stage.pass_time(2)
-    steve.up = False
-    await steve.cut()
-    charger.energy_wh += 500
-    await charger.end()
-    await stage.kill()
-    steve.up = True
-    async with Stage(url, clock, {"steve": steve}) as again:
+    lives = Lives(tmp_path)
+    async with lives.life(killed=True) as stage:
+        charger = await stage.charger()
+        await charger.start()
+        await stage.pass_time(2)
+        lives.steve.up = False
+        await lives.steve.cut()
+        charger.energy_wh += 500
+        await charger.end()
+    lives.steve.up = True
+    async with lives.life() as again:
         await again.pass_time(20)
-        assert steve.energies() == {1: 500}
-        assert [action for action in steve.actions() if action in ORDERED] == ["StartTransaction", "StopTransaction"]
+        assert lives.steve.energies() == {1: 500}
+        assert ordered(again) == ["StartTransaction", "StopTransaction"]
 
 
 async def test_a_killed_bridge_knows_its_transaction(tmp_path):
-    url, clock = f"sqlite:///{tmp_path / 'bridge.sqlite3'}", StageClock()
-    steve = Steve(clock)
-    steve.tags["CARD"] = ("Accepted", None)
-    stage = Stage(url, clock, {"steve": steve})
-    await stage.__aenter__()
-    charger = await stage.charger()
-    await charger.start()
-    await stage.pass_time(2)
-    await stage.kill()
-    async with Stage(url, clock, {"steve": steve}) as again:
-        again.chargers["c1"] = charger
-        charger.stage = again
+    lives = Lives(tmp_path)
+    async with lives.life(killed=True) as stage:
+        charger = await stage.charger()
+        await charger.start()
+        await stage.pass_time(2)
+    async with lives.life() as again:
         await charger.boot()
         await again.pass_time(3)
-        from ocpp.v16 import call
-
-        assert (await steve.call(call.RemoteStopTransaction(99))).status == "Rejected"
-        assert (await steve.call(call.RemoteStopTransaction(1))).status == "Accepted"
+        assert (await lives.steve.call(call.RemoteStopTransaction(99))).status == "Rejected"
+        assert (await lives.steve.call(call.RemoteStopTransaction(1))).status == "Accepted"
         assert charger.executed("stop")[0].session_id == charger.session.session_id
 
 

@@ -6,8 +6,7 @@ from sqlalchemy import update
 
 from agents.ocpp_bridge.models import TransactionRow
 from agents.runtime.ocpp import format_time
-from tests.ocpp_bridge.stage import Stage, StageClock
-from tests.ocpp_bridge.steve import Steve
+from tests.ocpp_bridge.stage import Lives, Stage
 
 
 def profile(limit: float, purpose: str = "TxDefaultProfile", id: int = 1, unit: str = "A", **fields):
@@ -80,39 +79,21 @@ async def test_a_tx_profile_needs_its_transaction_and_goes_with_it():
 
 
 async def test_profiles_survive_a_restart(tmp_path):
-    url, clock = f"sqlite:///{tmp_path / 'b.sqlite3'}", StageClock()
-    steve = Steve(clock)
-    async with Stage(url, clock, {"steve": steve}) as stage:
-        await stage.charger()
-        await install(stage, 0, profile(12.0))
-    async with Stage(url, clock, {"steve": steve}) as again:
-        charger = await again.charger()
-        await again.pass_time(2)
-        assert limits(charger) == [12.0]
-
-
-async def test_a_tx_profile_does_not_outlive_its_transaction_over_a_restart(tmp_path):
-    url, clock = f"sqlite:///{tmp_path / 'b.sqlite3'}", StageClock()
-    steve = Steve(clock)
-    steve.tags["CARD"] = ("Accepted", None)
-    stage = Stage(url, clock, {"steve": steve})
-    await stage.__aenter__()
-    charger = await stage.charger()
-    await charger.start()
-    await stage.pass_time(2)
-    assert await install(stage, 1, profile(7.0, "TxProfile")) == "Accepted"
-    await stage.kill()
-    async with Stage(url, clock, {"steve": steve}) as again:
-        again.chargers["c1"], charger.stage = charger, again
+    lives = Lives(tmp_path)
+    async with lives.life(killed=True) as stage:
+        charger = await stage.charger()
+        await charger.start()
+        await stage.pass_time(2)
+        assert await install(stage, 1, profile(7.0, "TxProfile")) == "Accepted"
+    async with lives.life() as again:
         await charger.boot()
         await again.pass_time(3)
         assert limits(charger)[-1] == 7.0
         with again.store.engine.begin() as connection:
             # Killed after the end was committed and before anything followed.
-            connection.execute(update(TransactionRow).values(ended_ms=clock.now_ms()))
+            connection.execute(update(TransactionRow).values(ended_ms=lives.clock.now_ms()))
     charger.session = None
-    async with Stage(url, clock, {"steve": steve}) as once_more:
-        once_more.chargers["c1"], charger.stage = charger, once_more
+    async with lives.life() as once_more:
         await charger.boot()
         await charger.start()
         before = len(limits(charger))

@@ -101,6 +101,21 @@ async def test_problems_are_told_when_they_change(ward: Ward) -> None:
     assert [health.problems for health in ward.told] == [[], ["the coffee is cold"], []]
 
 
+async def test_a_problem_whose_figure_grows_is_told_at_the_usual_times(ward: Ward) -> None:
+    """A line of log and a message for every point that waits for a database would be many."""
+    ward.host.connected()
+    await ward.clock.advance(5)
+    for waiting in range(1, 10):
+        ward.patient.ills = [f"c1 is cold; {waiting} points wait"]
+        await ward.clock.advance(1.5)
+    assert [health.problems for health in ward.told] == [[], ["c1 is cold; 1 points wait"]]
+    ward.patient.ills = ["c2 is cold; 9 points wait"]
+    await ward.clock.advance(2)
+    assert ward.told[-1].problems == ["c2 is cold; 9 points wait"], "another charger is another problem"
+    await ward.clock.advance(30)
+    assert len(ward.told) == 4
+
+
 async def test_many_and_long_problems_fit_the_message(ward: Ward) -> None:
     ward.patient.ills = [f"{number} " + "x" * 1000 for number in range(9)]
     ward.host.connected()

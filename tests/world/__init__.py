@@ -8,6 +8,6 @@ broker, the network and everything that goes wrong are made here.
 ``loop`` virtual time · ``entropy`` chance · ``broker`` and ``link`` MQTT and the network · ``storage`` flash that
 tears · ``charger_box`` a charger on its wall · ``agent_process`` an agent and kill -9 · ``drivers`` and ``senders``
 people · ``faults`` what goes wrong · ``checks`` one file per invariant · ``world`` all of it · ``campaign`` many of it
-``balancing`` sites with a load balancer, ``balancing_mutations`` its clauses taken out ·
+``balancing`` sites with a load balancer, ``balancing.mutations`` its clauses taken out ·
 ``day`` whole days by a timetable · ``mutations`` bugs that must be caught
 """

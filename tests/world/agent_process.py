@@ -70,15 +70,24 @@ class _Life:
 
 
 class _Store(Store):
-    def __init__(self, url: str, migrations: str | None, life: _Life) -> None:
-        super().__init__(url, migrations, threaded=False)
-        self._life = life
+    """What one life sees of the database file.
+
+    All lives share the engine and its connection: no transaction is ever open when one dies, and what SQLite makes of
+    a file whose process is gone is its own business.
+    """
+
+    def __init__(self, database: Store, life: _Life) -> None:
+        # Nothing of its own is opened, hence no super().__init__().
+        self._database, self._life = database, life
 
     async def run(self, work: Callable[[Any], Any]) -> Any:
         await self._life.pass_gate("commit")
-        result = await super().run(work)
+        result = await self._database.run(work)
         await self._life.pass_gate("committed")
         return result
+
+    def close(self) -> None:
+        return
 
 
 class _Transport:
@@ -119,6 +128,7 @@ class AgentProcess:
         self.name = agent_type.name
         self.clock = AgentClock(loop, epoch_ms)
         self.database = database
+        self._opened = Store(f"sqlite:///{database}", agent_type.migrations, threaded=False)
         self.deaths = 0
         self.host: AgentHost | None = None
         self._loop, self._site = loop, site
@@ -158,7 +168,7 @@ class AgentProcess:
         if self.host is not None:
             return
         self._life = life = _Life(self._gate, self.kill)
-        self._store = _Store(f"sqlite:///{self.database}", self._agent_type.migrations, life)
+        self._store = _Store(self._opened, life)
         self.host = AgentHost(
             self._agent_type,
             self._settings,
@@ -206,8 +216,7 @@ class AgentProcess:
         """The world is over."""
         if self._life is not None:
             self._life.over = True
-        if self._store is not None:
-            self._store.close()
+        self._opened.close()
 
     def restart(self) -> None:
         """Stop in order and start again."""

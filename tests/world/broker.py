@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """A PUBLISH packet. ``packet_id`` is 0 at QoS 0; ``retained`` has the meaning of its direction."""
 
     topic: str
@@ -213,6 +214,7 @@ class Broker:
             session.connection.send(packet)
 
 
+@lru_cache(maxsize=65_536)
 def matches(topic_filter: str, topic: str) -> bool:
     """Tell whether ``topic`` is in the set that ``topic_filter`` names (``+`` one level, ``#`` the rest)."""
     if topic_filter == topic:

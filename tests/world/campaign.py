@@ -56,7 +56,7 @@ class Hangs(Exception):
 
 
 @contextmanager
-def _impatience() -> Iterator[None]:
+def impatience() -> Iterator[None]:
     def alarm(_signal: int, _frame: object) -> None:
         raise Hangs(f"not finished after {LONGEST_S} s of real time: it was here")
 
@@ -71,7 +71,7 @@ def _impatience() -> Iterator[None]:
 
 def run_seed(plan: Plan) -> Result:
     """Run a world to its end or its first violation. An exception of the code under test is a failure too."""
-    with _impatience(), World(plan) as world:
+    with impatience(), World(plan) as world:
         try:
             outcome: Outcome | None = world.run()
             problem = ""

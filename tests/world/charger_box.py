@@ -86,7 +86,7 @@ class ChargerBox:
         self.random: Random = stream(seed, "charger", charger)
         self.hardware = VirtualHardware(ratings, loop.now_ms, meter)
         self.hardware.on_indicate = self._indicated
-        self.storage = WorldStorage(self._fate, lambda data: observer.journalled(self, data))
+        self.storage = WorldStorage(self._fate, self._appended)
         self.tear: Callable[[str, int], int | None] | None = None
         self.first_wh = meter.true_wh
         self.powered = False
@@ -270,6 +270,10 @@ class ChargerBox:
 
     def _lose_power(self) -> None:
         self.power_off(self.random.randrange(500, 30_000))
+
+    def _appended(self, name: str, data: bytes) -> None:
+        if name.startswith("journal"):
+            self.observer.journalled(self, data)
 
     def _fate(self, name: str, size: int) -> int | None:
         return None if self.tear is None else self.tear(name, size)

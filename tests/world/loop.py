@@ -64,6 +64,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.at(math.ceil(round(when * 1000, 3)), timer)
         return timer
 
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+        # As the base class does it, without its checks for closed loops and other threads: this is called most.
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None) -> _Timer:
         return self.call_at(self.time() + delay, callback, *args, context=context)
 

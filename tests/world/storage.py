@@ -16,13 +16,13 @@ class WorldStorage:
     ``fate(name, size)`` is asked before each write: None lets it happen, a number cuts the power after so many
     bytes (of a replacement: 0 keeps the old file, anything else the new one), :data:`REFUSE` makes this write fail.
     ``full`` makes every write fail.
-    ``appended`` is told of every append that is whole on the flash.
+    ``appended`` is told the file and the bytes of every append that is whole on the flash.
     """
 
     def __init__(
         self,
         fate: Callable[[str, int], int | None] | None = None,
-        appended: Callable[[bytes], object] = lambda _data: None,
+        appended: Callable[[str, bytes], object] = lambda _name, _data: None,
     ) -> None:
         self.files: dict[str, bytearray] = {}
         self.full = False
@@ -50,7 +50,7 @@ class WorldStorage:
         cut = self._before(name, len(raw))
         self.files.setdefault(name, bytearray()).extend(raw if cut is None else raw[:cut])
         if cut is None or cut >= len(raw):
-            self._appended(raw)
+            self._appended(name, raw)
         if cut is not None:
             raise PowerLost
 

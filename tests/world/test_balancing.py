@@ -6,7 +6,7 @@ Ten thousand scenarios of ten minutes: ``python -m tests.world.balancing --campa
 import pytest
 
 from tests.world.balancing import Scenario, many, run
-from tests.world.balancing_mutations import MUTATIONS, caught
+from tests.world.balancing.mutations import MUTATIONS, caught
 from tests.world.faults import KINDS
 
 SEEDS = 150

@@ -159,7 +159,7 @@ class World(Observer):
 
     def add_agent(self, agent_type: type[Agent[Any]], settings: dict[str, Any]) -> AgentProcess:
         database = Path(self._folder.name) / f"{agent_type.name}.sqlite3"
-        database.write_bytes(_migrated(agent_type))
+        database.write_bytes(migrated(agent_type))
         process = AgentProcess(
             self.loop,
             self.broker,
@@ -372,7 +372,7 @@ def _fast_folder() -> str | None:
 
 
 @cache
-def _migrated(agent_type: type[Agent[Any]]) -> bytes:
+def migrated(agent_type: type[Agent[Any]]) -> bytes:
     """Return an empty database of the agent: migrating one takes longer than a whole world."""
     with tempfile.TemporaryDirectory(prefix="world-", dir=_fast_folder()) as folder:
         path = Path(folder) / "empty.sqlite3"

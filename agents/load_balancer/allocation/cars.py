@@ -173,7 +173,8 @@ def presences(cars: Sequence[Car], history: History, edges_s: Floats) -> tuple[F
     there = presence(
         np.array([d.session_s for d in demands]),
         np.array([np.nan if d.departure_s is None else d.departure_s for d in demands]),
-        np.array([car.error for car in cars]),
+        # Who waits for a cheap hour must not gamble on leaving later than told.
+        np.array([0.0 if car.demand.mode is Mode.CHEAP else car.error for car in cars]),
         # Who waits for a cheap hour does not mind who else may come until then.
         np.array([0.0 if d.mode is Mode.CHEAP else CROWDING for d in demands]),
         history.stays_s,

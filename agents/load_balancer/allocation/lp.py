@@ -115,49 +115,70 @@ def build(groups: Groups) -> tuple[Program, NDArray[np.intp]]:
         cost.append(groups.value[there, step] * energy[there, step])
     group, at_step = np.concatenate(group_of), np.concatenate(step_of)
     bound = np.concatenate(bounds)
-    wished = sparse.csr_matrix((energy[group, at_step], (group, np.arange(group.size))), shape=(count, group.size))
-    network, upper, lower, sums = _network_rows(groups, group, at_step, bound)
-    empty = sparse.csr_matrix((count, sums))
-    rows = sparse.vstack([sparse.hstack([wished, empty]), network], format="csc")
+    network = _network_rows(groups, group, at_step, bound)
+    size, sums = group.size, network.lower.size - network.limits.size
+    # A current counts in its group's energy and in its class's sum; a sum in itself and in every tangent of its step.
+    own = np.arange(size)
+    entries = np.concatenate([energy[group, at_step], np.ones(size), np.full(sums, -1.0), network.entries])
+    row = np.concatenate([group, count + network.cell, count + np.arange(sums), count + sums + network.row])
+    column = np.concatenate([own, own, size + np.arange(sums), size + network.column])
     program = Program(
         np.concatenate([*cost, np.zeros(sums)]),
         np.concatenate([bound, np.full(sums, np.inf)]),
-        rows,
-        np.concatenate([np.full(count, -np.inf), lower]),
-        np.concatenate([groups.wanted_wh, upper]),
+        _by_columns(entries, row, column, (count + sums + network.limits.size, size + sums)),
+        np.concatenate([np.full(count, -np.inf), network.lower]),
+        np.concatenate([groups.wanted_wh, np.zeros(sums), network.limits]),
     )
     return program, group[: count * len(pieces)]
 
 
-def _network_rows(
-    groups: Groups, group: NDArray[np.intp], step: NDArray[np.intp], bound: Floats
-) -> tuple[sparse.csr_matrix, Floats, Floats, int]:
-    """Return the rows of the network, over the variables and over one sum per step and class of like columns."""
+@dataclass(frozen=True, slots=True)
+class _NetworkRows:
+    """The rows of the network: one sum per class of like columns and step, and tangents over the sums."""
+
+    cell: NDArray[np.intp]
+    """Per current, the sum that it counts in."""
+    entries: Floats
+    row: NDArray[np.intp]
+    """Per entry, its tangent."""
+    column: NDArray[np.intp]
+    """Per entry, its sum."""
+    limits: Floats
+    """Per tangent."""
+    lower: Floats
+    """Of the sums, which are equal to 0, and of the tangents, which have no lower bound."""
+
+
+def _network_rows(groups: Groups, group: NDArray[np.intp], step: NDArray[np.intp], bound: Floats) -> _NetworkRows:
     steps = groups.limits.shape[1]
     first, class_of = alike(groups.matrix)
     classes = groups.matrix[:, first]
     count = classes.shape[1]
     cell = class_of[group] * steps + step
-    sums = count * steps
-    most = np.bincount(cell, weights=bound, minlength=sums).reshape(count, steps)
-    summed = sparse.hstack(
-        [
-            sparse.csr_matrix((np.ones(group.size), (cell, np.arange(group.size))), shape=(sums, group.size)),
-            -sparse.identity(sums, format="csr"),
-        ]
-    )
+    most = np.bincount(cell, weights=bound, minlength=count * steps).reshape(count, steps)
     normals, constraint_of = tangents(classes)
     at_most = np.maximum(normals, 0.0) @ most
     limit = groups.limits[constraint_of]
     tangent, at_step = np.nonzero(at_most > limit + 1e-9)
     of, column = np.nonzero(normals[tangent])
-    entries = normals[tangent[of], column]
-    rows = sparse.csr_matrix(
-        (entries, (of, group.size + column * steps + at_step[of])), shape=(tangent.size, group.size + sums)
+    return _NetworkRows(
+        cell,
+        normals[tangent[of], column],
+        of,
+        column * steps + at_step[of],
+        limit[tangent, at_step],
+        np.concatenate([np.zeros(count * steps), np.full(tangent.size, -np.inf)]),
     )
-    upper = np.concatenate([np.zeros(sums), limit[tangent, at_step]])
-    lower = np.concatenate([np.zeros(sums), np.full(tangent.size, -np.inf)])
-    return sparse.vstack([summed, rows], format="csr"), upper, lower, sums
+
+
+def _by_columns(
+    entries: Floats, row: NDArray[np.intp], column: NDArray[np.intp], shape: tuple[int, int]
+) -> sparse.csc_matrix:
+    """Return the matrix of these entries, of which no two are at the same place."""
+    order = np.argsort(column, kind="stable")
+    begins = np.zeros(shape[1] + 1, dtype=np.int32)
+    np.cumsum(np.bincount(column, minlength=shape[1]), out=begins[1:])
+    return sparse.csc_matrix((entries[order], row[order].astype(np.int32), begins), shape=shape)
 
 
 def tangents(matrix: NDArray[np.complex128]) -> tuple[Floats, NDArray[np.intp]]:

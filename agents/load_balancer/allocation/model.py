@@ -257,6 +257,8 @@ class Method(StrEnum):
 
     LP = "lp"
     WATER_FILLING = "water_filling"
+    HOLD = "hold"
+    """Everybody keeps at most what they have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,12 +44,15 @@ def plan(
     settings: Settings | None = None,
     remaining_s: Callable[[], float] | None = None,
     solve: Solve = highs,
+    hold: bool = False,
 ) -> Plan:
     """Return a current for every demand, which keeps every constraint, with reasons.
 
     ``now_s`` is any count of seconds; when it goes back or jumps, nothing is taken to have lasted. ``period_s`` is the
     time until the next plan. ``remaining_s`` tells the seconds left until the plan must be there: when the solver does
-    not finish within them, or fails in any way, the plan is made by water-filling. Raises :class:`BadInput`.
+    not finish within them, or fails in any way, the plan is made by water-filling. With ``hold`` nobody gets more than
+    they had, newcomers get a minimum current if there is room, and what is too much is cut from the least urgent: that
+    takes no solver and disturbs few. Raises :class:`BadInput`.
     """
     outlook, history, settings = outlook or Outlook(), history or History(), settings or Settings()
     if not np.isfinite(now_s) or not np.isfinite(period_s) or period_s <= 0:
@@ -63,6 +66,11 @@ def plan(
     every = [*constraints, *solar_constraints(cars, outlook)]
     network = Network.of(every, [car.demand.charger for car in cars])
     started = starting(cars, network, settings)
+    if hold:
+        filling = _hold(cars, network, started, outlook, settings, now_s)
+        return Plan(
+            explain(cars, filling, settings), Method.HOLD, "", next_state(state, cars, filling.currents_a, now_s)
+        )
     method, note = Method.LP, ""
     try:
         seconds = SOLVER_MAX_S if remaining_s is None else SOLVER_SHARE * remaining_s()
@@ -75,6 +83,28 @@ def plan(
     filling = _fill(cars, network, targets, started, waiting, settings, now_s)
     grants = explain(cars, filling, settings)
     return Plan(grants, method, note, next_state(state, cars, filling.currents_a, now_s))
+
+
+def _hold(
+    cars: Sequence[Car],
+    network: Network,
+    started: Sequence[bool],
+    outlook: Outlook,
+    settings: Settings,
+    now_s: float,
+) -> Filling:
+    targets = np.zeros(len(cars))
+    for i, (car, starts) in enumerate(zip(cars, started, strict=True)):
+        if car.running:
+            targets[i] = min(car.memory.current_a, car.upper_a)
+        elif starts and not car.memory.served and not choosy(car, outlook):
+            targets[i] = car.floor_a
+    first, later = admission(cars, targets, started, (), settings, now_s)
+    kept = [i for i in (*first, *later) if targets[i] > 0]
+    filling = Filling(cars, network)
+    filling.admit(kept)
+    filling.raise_to(sorted(kept, key=lambda i: (-cars[i].demand.priority, -cars[i].urgency, i)), targets)
+    return filling
 
 
 def _fill(

@@ -99,6 +99,7 @@ class BackendSession:
             message_ids=message_ids(charge_point.random),
             log=self.log,
             call_timeout_s=charge_point.settings.call_timeout_s,
+            traffic=charge_point.shared.traffic[self.backend.name],
         )
         self.dispatcher = dispatcher
         receiving = asyncio.create_task(dispatcher.run())

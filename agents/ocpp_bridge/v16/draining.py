@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session as Database
 
 from agents.ocpp_bridge import outbox
+from agents.ocpp_bridge.models import TransactionRow
 from agents.ocpp_bridge.outbox import SECURITY, TRANSACTION, Queued
 from agents.ocpp_bridge.v16.discarding import doubt_about_stop
 from agents.ocpp_bridge.v16.id_tags import TagInfo, tag_info
@@ -88,11 +89,15 @@ class Drain:
         self.refusal = None
         await self._charge_point.transaction_answered(self._session, queued, answer, info)
 
-    def _note_answer(self, db: Database, queued: Queued, answer: Any, info: TagInfo | None) -> None:
+    def _settled(self, db: Database, queued: Queued) -> TransactionRow | None:
+        """Take a message out of the outbox; return the transaction that it belongs to, if it is of one."""
         outbox.remove(db, queued.id)
         if queued.session_id is None:
-            return
-        row = outbox.transaction(db, self._charge_point.name, self._session.backend.name, queued.session_id)
+            return None
+        return outbox.transaction(db, self._charge_point.name, self._session.backend.name, queued.session_id)
+
+    def _note_answer(self, db: Database, queued: Queued, answer: Any, info: TagInfo | None) -> None:
+        row = self._settled(db, queued)
         if row is None:
             return
         if queued.action == "StartTransaction":
@@ -126,10 +131,7 @@ class Drain:
         session.log.error("transaction_message_given_up", action=queued.action, reason=str(refused))
 
     def _give_up(self, db: Database, queued: Queued) -> None:
-        outbox.remove(db, queued.id)
-        if queued.session_id is None:
-            return
-        row = outbox.transaction(db, self._charge_point.name, self._session.backend.name, queued.session_id)
+        row = self._settled(db, queued)
         if row is None:
             return
         if queued.action == "StartTransaction":

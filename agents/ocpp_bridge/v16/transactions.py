@@ -217,15 +217,20 @@ def _forget_values(db: Database, charger: str, session_id: str) -> None:
     db.execute(delete(MeterValueRow).where(MeterValueRow.charger == charger, MeterValueRow.session_id == session_id))
 
 
-def repaired(db: Database, recorder: Recorder, record: SessionRecord) -> bool:
-    """Queue a session that the ledger has and the bridge has never seen; return whether it was needed.
+def repaired(db: Database, recorder: Recorder, record: SessionRecord, received_ms: int) -> bool:
+    """Queue what the ledger has of a session and the bridge has never seen; return whether there was anything.
 
-    Events reach ledger and bridge on separate ways: what a broker has dropped on one of them is not lost by it.
+    Events reach ledger and bridge on separate ways: what a broker has dropped on one of them, or has brought in the
+    wrong order, is not lost by it. Moments that the charger did not know (its clock was unset) are ``received_ms``, as
+    for its events.
     """
-    if record.active or record.started_ts is None or record.ended_ts is None or record.reason is None:
+    if record.start_energy_wh is None or record.id_token is None:
         return False
-    if record.start_energy_wh is None or record.end_energy_wh is None or record.id_token is None:
+    end_wh, reason = record.end_energy_wh, record.reason
+    if not record.active and (end_wh is None or reason is None):
         return False
+    ended_ms = received_ms if record.ended_ts is None else record.ended_ts
+    started_ms = min(ended_ms, received_ms) if record.started_ts is None else record.started_ts
     id_tag, needed = id_tag_of(record.id_token, recorder.free_id_tag), False
     for backend in recorder.backends:
         row = transaction(db, recorder.charger, backend, record.session_id)
@@ -236,15 +241,16 @@ def repaired(db: Database, recorder: Recorder, record: SessionRecord) -> bool:
                 backend,
                 record.session_id,
                 id_tag,
-                record.started_ts,
+                started_ms,
                 record.start_energy_wh,
                 record.reservation_id,
             )
             db.flush()
             row = transaction(db, recorder.charger, backend, record.session_id)
-        if row is not None and row.ended_ms is None:
-            _stop(db, recorder, row, record.ended_ts, record.end_energy_wh, record.reason, None)
             needed = True
-    if needed:
+        if not record.active and row is not None and row.ended_ms is None and end_wh is not None and reason is not None:
+            _stop(db, recorder, row, ended_ms, end_wh, reason, None)
+            needed = True
+    if needed and not record.active:
         _forget_values(db, recorder.charger, record.session_id)
     return needed

@@ -21,6 +21,7 @@ from agents.runtime.ocpp.errors import (
 )
 from agents.runtime.ocpp.frames import MAX_FRAME_BYTES, message_ids
 from agents.runtime.ocpp.times import format_time, parse_time
+from agents.runtime.ocpp.traffic import Traffic
 
 __all__ = [
     "MAX_FRAME_BYTES",
@@ -36,6 +37,7 @@ __all__ = [
     "InvalidPayload",
     "NoAnswer",
     "Refusal",
+    "Traffic",
     "Violation",
     "format_time",
     "message_ids",

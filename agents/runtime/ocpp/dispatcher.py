@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
@@ -36,6 +35,8 @@ from agents.runtime.ocpp.frames import (
     write_result,
 )
 from agents.runtime.ocpp.schema import without_nulls
+from agents.runtime.ocpp.traffic import Traffic
+from agents.runtime.store import StoreUnavailable
 
 Handler = Callable[[Any], Awaitable[Any]]
 """Gets the request's dataclass and returns the response's, or :class:`Answered`; may raise :class:`Refusal`."""
@@ -50,27 +51,6 @@ REMEMBERED_IDS = 32
 """How many of the peer's last message ids are remembered, to notice one that comes again."""
 
 _turn: contextvars.ContextVar["_Turn | None"] = contextvars.ContextVar("ocpp_turn", default=None)
-
-
-@dataclass(slots=True)
-class DispatcherCounts:
-    """What has happened on a connection."""
-
-    calls_sent: int = 0
-    calls_received: int = 0
-    malformed: int = 0
-    """Messages that could not be read."""
-    refused: int = 0
-    """Calls of the peer that were answered with an error."""
-    timeouts: int = 0
-    late: int = 0
-    """Answers that came after their time."""
-    unmatched: int = 0
-    """Answers to nothing that was asked."""
-    duplicates: int = 0
-    """Calls whose message id had been used."""
-    failures: int = 0
-    """Handlers that failed."""
 
 
 class _Turn:
@@ -106,8 +86,11 @@ class Dispatcher:
         log: FilteringBoundLogger,
         call_timeout_s: float = CALL_TIMEOUT_S,
         max_frame_bytes: int = MAX_FRAME_BYTES,
+        traffic: Traffic | None = None,
     ) -> None:
         """Serve ``connection``; actions of ``dialect`` without a handler are answered NotSupported.
+
+        What is said is counted in ``traffic``, which connections may share.
 
         Raises :class:`ValueError` for a handler of an action that the dialect does not have.
         """
@@ -122,7 +105,7 @@ class Dispatcher:
         self.log = log
         self._call_timeout_s = call_timeout_s
         self._max_frame_bytes = max_frame_bytes
-        self.counts = DispatcherCounts()
+        self.counts = Traffic() if traffic is None else traffic
         self._sending = asyncio.Lock()
         self._pending: tuple[str, Action, asyncio.Future[dict[str, Any]]] | None = None
         self._given_up: deque[str] = deque(maxlen=REMEMBERED_IDS)
@@ -195,9 +178,12 @@ class Dispatcher:
             timer = asyncio.ensure_future(self._clock.sleep(timeout_s))
             timer.add_done_callback(lambda done: self._time_is_over(done, answer, action, timeout_s))
             try:
+                sent_s = self._clock.monotonic_s()
                 await self._connection.send(write_call(id, action.name, payload))
                 self.counts.calls_sent += 1
-                return await answer
+                result = await answer
+                self.counts.round_trips_ms.append((self._clock.monotonic_s() - sent_s) * 1000)
+                return result
             finally:
                 self._pending = None
                 timer.cancel()
@@ -245,6 +231,7 @@ class Dispatcher:
             return
         _, action, answer = self._pending
         if isinstance(frame, CallError):
+            self.counts.errors_received += 1
             answer.set_exception(CallRefused(action.name, frame.code, frame.description))
             return
         payload, problem = _checked(action.lenient_response.problem, frame.payload)
@@ -316,10 +303,13 @@ class Dispatcher:
         try:
             payload, then = await self._handled(call)
         except Refusal as refusal:
-            self.counts.refused += 1
             return self._error(call.id, refusal.violation, refusal.description), None
         except NoAnswer:
             return None, None
+        except StoreUnavailable as away:
+            # The peer may ask again: it is not known here that anything was done.
+            self.log.warning("ocpp_store_unavailable", action=call.action[:MAX_LOGGED], reason=str(away))
+            return self._error(call.id, Violation.INTERNAL, "the receiver's database cannot be used now"), None
         except Exception as error:
             # Whatever a handler's code raises: the peer learns that it failed, the log learns how.
             self.counts.failures += 1
@@ -346,10 +336,10 @@ class Dispatcher:
         return write_payload(response), then
 
     def _error(self, id: str, violation: Violation, description: str) -> str:
+        self.counts.errors_sent += 1
         return write_error(id, self._dialect.words[violation], description)
 
     def _refuse(self, id: str, violation: Violation, description: str) -> None:
-        self.counts.refused += 1
         self._send_soon(self._error(id, violation, description))
 
     def _send_soon(self, text: str) -> None:

@@ -54,6 +54,8 @@ class DcCharger:
 
     def __init__(self, can: "CanInput", kept: "LifetimeCounter", soc: "StateOfCharge | None", now_ms: int) -> None:
         """Raises :class:`OSError` when the register cannot be read."""
+        self.dc_range_v = (MIN_VOLTAGE_V, MAX_VOLTAGE_V)
+        """What it measures is its output, not the mains."""
         self._can = can
         self._kept = kept
         self._soc_frame = soc

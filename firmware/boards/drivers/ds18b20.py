@@ -2,7 +2,7 @@
 
 import struct
 
-from .latest import Latest
+from .thermometer import Thermometer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 EVERY_MS = 2000
 CONVERT_MS = 800
 """750 ms at 12 bits."""
-STALE_MS = 10_000
-MIN_C, MAX_C = -55.0, 125.0
 
 _SKIP_ROM, _CONVERT, _READ_SCRATCHPAD = 0xCC, 0x44, 0xBE
 _POWER_ON = 0x0550
@@ -42,17 +40,15 @@ def crc8(data: "bytes | bytearray") -> int:
     return crc
 
 
-class Ds18b20:
+class Ds18b20(Thermometer):
     """One sensor."""
 
     def __init__(self, line: "OneWireLine", now_ms: int) -> None:
+        super().__init__(now_ms)
         self._line = line
         self._scratchpad = bytearray(9)
         self._converting = False
         self._next_ms = now_ms
-        self._latest = Latest(now_ms, STALE_MS)
-        self.errors = 0
-        """Readings that failed or could not be true."""
 
     def poll(self, now_ms: int) -> None:
         """Begin a conversion or read its result when it is time to."""
@@ -66,7 +62,7 @@ class Ds18b20:
         self._next_ms = now_ms + EVERY_MS - CONVERT_MS
         if self._command(_READ_SCRATCHPAD):
             self._line.readinto(self._scratchpad)
-            self._take(now_ms)
+            self._take(self._celsius(), now_ms)
 
     def _command(self, command: int) -> bool:
         if not self._line.reset():
@@ -76,20 +72,9 @@ class Ds18b20:
         self._line.writebyte(command)
         return True
 
-    def _take(self, now_ms: int) -> None:
-        raw = struct.unpack("<h", bytes(self._scratchpad[:2]))[0]
+    def _celsius(self) -> "float | None":
+        """Return what the scratchpad says, None if that is nothing."""
+        raw: int = struct.unpack("<h", bytes(self._scratchpad[:2]))[0]
         # A line that hangs at 0 reads as nine zeros, whose checksum is right.
         torn = crc8(self._scratchpad) != 0 or not any(self._scratchpad)
-        if torn or raw == _POWER_ON or not MIN_C <= raw / 16 <= MAX_C:
-            self.errors += 1
-        else:
-            self._latest.take(raw / 16, now_ms)
-
-    def temperature_c(self, now_ms: int) -> float | None:
-        """Return the temperature, None while unknown."""
-        celsius: float | None = self._latest.value(now_ms)
-        return celsius
-
-    def silent(self, now_ms: int) -> bool:
-        """Whether nothing that can be used has come for too long."""
-        return self._latest.silent(now_ms)
+        return None if torn or raw == _POWER_ON else raw / 16

@@ -2,7 +2,7 @@
 
 import struct
 
-from .latest import Latest
+from .thermometer import Thermometer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,43 +17,27 @@ if TYPE_CHECKING:
 
 ADDRESS = 0x48
 EVERY_MS = 1000
-STALE_MS = 10_000
-MIN_C, MAX_C = -55.0, 125.0
 
 
-class Lm75:
+class Lm75(Thermometer):
     """One sensor."""
 
     def __init__(self, bus: "I2cMemory", now_ms: int, address: int = ADDRESS) -> None:
+        super().__init__(now_ms)
         self._bus = bus
         self._address = address
         self._buffer = bytearray(2)
         self._next_ms = now_ms
-        self._latest = Latest(now_ms, STALE_MS)
-        self.errors = 0
-        """Readings that failed or could not be true."""
 
     def poll(self, now_ms: int) -> None:
         """Read it when it is time to."""
         if now_ms < self._next_ms:
             return
         self._next_ms = now_ms + EVERY_MS
+        celsius: float | None = None
         try:
             self._bus.readfrom_mem_into(self._address, 0, self._buffer)
+            celsius = struct.unpack(">h", self._buffer)[0] / 256
         except OSError:
-            self.errors += 1
-            return
-        celsius = struct.unpack(">h", self._buffer)[0] / 256
-        if MIN_C <= celsius <= MAX_C:
-            self._latest.take(celsius, now_ms)
-        else:
-            self.errors += 1
-
-    def temperature_c(self, now_ms: int) -> float | None:
-        """Return the temperature, None while unknown."""
-        celsius: float | None = self._latest.value(now_ms)
-        return celsius
-
-    def silent(self, now_ms: int) -> bool:
-        """Whether nothing that can be used has come for too long."""
-        return self._latest.silent(now_ms)
+            pass
+        self._take(celsius, now_ms)

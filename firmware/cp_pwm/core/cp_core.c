@@ -103,6 +103,7 @@ static void decide(cp_core *core, cp_ms now_ms, uint32_t faults, const cp_inputs
         .faults = faults & ~CP_FAULT_OVER_TEMPERATURE,
         .permit = inputs->permit && inputs->available && core->heartbeat.alive,
         .diode_passed = core->diode.passed,
+        .diode_bad = core->diode.bad.wrong,
         .mirror_closed = inputs->mirror_closed,
         .ready = cp_residual_is_ready(&core->residual) && cp_ground_is_ready(&core->ground),
     };

@@ -3,7 +3,7 @@
 #define MINIMUM_MA 6000
 #define MAXIMUM_MA 80000
 #define TRAP_LOW_MA 51000
-#define TRAP_HIGH_MA 52500
+#define TRAP_HIGH_MA 52750
 #define RAISE_EVERY_MS 5000
 
 int16_t cp_duty_permille(int32_t current_ma) {

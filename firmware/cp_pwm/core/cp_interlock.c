@@ -33,7 +33,8 @@ static void switch_coil(cp_interlock *interlock, cp_ms now_ms, bool coil) {
 }
 
 void cp_interlock_tick(cp_interlock *interlock, cp_ms now_ms, const cp_pilot *pilot, const cp_conditions *conditions) {
-    const bool left_c = cp_doubt_tick(&interlock->left_c, now_ms, interlock->coil && pilot->level != CP_C);
+    const bool is_c = pilot->level == CP_C && !conditions->diode_bad;
+    const bool left_c = cp_doubt_tick(&interlock->left_c, now_ms, interlock->coil && !is_c);
     const bool refused = pilot->state == CP_D || pilot->state == CP_E || pilot->state == CP_F;
     if (interlock->refused && !refused) {
         interlock->not_before_ms = now_ms + AGAIN_AFTER_REFUSED_MS;

@@ -14,6 +14,7 @@ typedef struct {
     uint32_t faults;     /* those that open at once; all of them end the offer */
     bool permit; /* the app lets the contactor close and is alive */
     bool diode_passed;
+    bool diode_bad; /* it is missing now */
     bool mirror_closed;
     bool ready; /* the residual-current device has passed its test at boot, is quiet and not tested; earth is there */
 } cp_conditions;

@@ -24,8 +24,12 @@ static bool is_within(int32_t value, int32_t nominal, int32_t distance) {
     return (int64_t)value >= nominal - distance && (int64_t)value <= nominal + distance;
 }
 
-static int32_t counted(int32_t ms, bool goes_on) {
-    return goes_on ? ms + 1 : 0;
+static int32_t counted(int32_t ms, int32_t elapsed_ms, bool goes_on) {
+    return goes_on ? ms + elapsed_ms : 0;
+}
+
+static int32_t at_least_0(int32_t ms) {
+    return ms > 0 ? ms : 0;
 }
 
 static bool is_plausible(int32_t temperature_mc) {
@@ -49,22 +53,27 @@ static int32_t car_reads_ma(int32_t permille) {
     return permille <= 850 ? permille * 60 : (permille - 640) * 250;
 }
 
-static void count(cp_oracle *oracle, cp_ms now_ms, const cp_inputs *inputs, const cp_outputs *outputs) {
+static void count(
+    cp_oracle *oracle, cp_ms now_ms, int32_t elapsed_ms, const cp_inputs *inputs, const cp_outputs *outputs) {
     const cp_outputs *before = &oracle->before;
     const bool pwm = oracle->begun && before->offered_ma > 0;
     const bool hid = oracle->begun && (before->duty_permille == 0 || before->disconnected);
     const bool c = is_within(inputs->high_mv, 6000, 1300);
     const bool bad = inputs->low_mv > -10000;
-    oracle->shown_ms = hid ? 0 : oracle->shown_ms + (oracle->shown_ms < FAR_MS);
-    oracle->not_c_ms = counted(oracle->not_c_ms, !c);
-    oracle->flicker_ms = !outputs->contactor ? 0 : !c ? oracle->flicker_ms + 1 : oracle->flicker_ms - (oracle->flicker_ms > 0);
-    oracle->c_ms = counted(oracle->c_ms, c && !is_hidden(oracle));
-    oracle->bad_diode_ms = counted(oracle->bad_diode_ms, bad && pwm);
-    oracle->good_diode_ms = counted(oracle->good_diode_ms, !bad && pwm);
-    oracle->ground_lost_ms = counted(oracle->ground_lost_ms, ground_is_lost(oracle, inputs));
-    oracle->no_pwm_ms = counted(oracle->no_pwm_ms, outputs->contactor && outputs->offered_ma == 0);
-    oracle->low_ms = counted(oracle->low_ms, outputs->duty_permille == 0 && !inputs->disconnect);
-    oracle->away_ms = counted(oracle->away_ms, outputs->disconnected);
+    oracle->shown_ms = hid ? 0 : oracle->shown_ms < FAR_MS ? oracle->shown_ms + elapsed_ms : FAR_MS;
+    const bool right = c && !(bad && pwm);
+    oracle->not_c_ms = counted(oracle->not_c_ms, elapsed_ms, !c);
+    oracle->wrong_ms = counted(oracle->wrong_ms, elapsed_ms, !right);
+    oracle->flicker_ms = !outputs->contactor ? 0 : at_least_0(oracle->flicker_ms + (right ? -elapsed_ms : elapsed_ms));
+    oracle->c_ms = counted(oracle->c_ms, elapsed_ms, c && !is_hidden(oracle));
+    oracle->good_diode_ms = counted(oracle->good_diode_ms, elapsed_ms, !bad && pwm);
+    oracle->ground_lost_ms = counted(oracle->ground_lost_ms, elapsed_ms, ground_is_lost(oracle, inputs));
+    const bool switched = outputs->contactor != before->contactor;
+    const bool contradicted = oracle->board.has_mirror && inputs->mirror_closed != before->contactor;
+    oracle->contradicted_ms = counted(oracle->contradicted_ms, elapsed_ms, contradicted && !switched);
+    oracle->no_pwm_ms = counted(oracle->no_pwm_ms, elapsed_ms, outputs->contactor && outputs->offered_ma == 0);
+    oracle->low_ms = counted(oracle->low_ms, elapsed_ms, outputs->duty_permille == 0 && !inputs->disconnect);
+    oracle->away_ms = counted(oracle->away_ms, elapsed_ms, outputs->disconnected);
     oracle->device_seen = oracle->device_seen || (oracle->begun && before->residual_test && inputs->residual_trip);
     if (outputs->state == CP_A || is_refused(outputs->state) || is_hidden(oracle)) {
         oracle->diode_seen = false;
@@ -91,8 +100,8 @@ static const char *judge_closed(const cp_oracle *oracle, cp_ms now_ms, const cp_
     MUST(outputs->duty_permille != 0)
     MUST(now_ms - inputs->heartbeat_ms < 2000)
     MUST(oracle->not_c_ms <= 50)
+    MUST(oracle->wrong_ms <= 51)
     MUST(oracle->flicker_ms <= 51)
-    MUST(oracle->bad_diode_ms <= 51)
     MUST(oracle->ground_lost_ms <= 51)
     MUST(oracle->no_pwm_ms <= 6000)
     return NULL;
@@ -169,6 +178,10 @@ static const char *judge_latches(const cp_oracle *oracle, cp_ms now_ms, const cp
     const cp_outputs *before = &oracle->before;
     const uint32_t gone = before->faults & ~outputs->faults;
     const bool asked = inputs->clear_count != oracle->inputs_before.clear_count;
+    if (oracle->contradicted_ms > 1501) {
+        MUST((outputs->faults & (CP_FAULT_CONTACTOR_WELDED | CP_FAULT_CONTACTOR_STUCK_OPEN)) != 0)
+        MUST(!inputs->mirror_closed || (outputs->locked & CP_FAULT_CONTACTOR_WELDED) != 0)
+    }
     MUST((before->locked & ~outputs->locked) == 0)
     MUST((outputs->locked & ~outputs->faults) == 0)
     MUST(asked || (gone & (CP_FAULT_RESIDUAL_CURRENT | CP_FAULT_CONTACTOR_STUCK_OPEN | CP_FAULT_GROUND_LOST)) == 0)
@@ -176,11 +189,13 @@ static const char *judge_latches(const cp_oracle *oracle, cp_ms now_ms, const cp
         MUST((gone & (CP_FAULT_DIODE_MISSING | CP_FAULT_VENTILATION_REQUIRED | CP_FAULT_EMERGENCY_STOP)) == 0)
     }
     MUST((gone & CP_FAULT_EMERGENCY_STOP) == 0 || !inputs->emergency_stop)
+    MUST((gone & CP_FAULT_RESIDUAL_CURRENT) == 0 || !inputs->residual_trip)
     if (before->contactor && inputs->residual_trip) {
         MUST((outputs->faults & CP_FAULT_RESIDUAL_CURRENT) != 0)
         MUST(now_ms - oracle->closed_ms > 2000 || (outputs->locked & CP_FAULT_RESIDUAL_CURRENT) != 0)
     }
     MUST(!(outputs->residual_test && outputs->contactor))
+    MUST(!before->contactor || !outputs->contactor || outputs->cable_ma <= before->cable_ma)
     return NULL;
 }
 
@@ -207,8 +222,9 @@ static const char *judge(const cp_oracle *oracle, cp_ms now_ms, const cp_inputs 
     return wrong;
 }
 
-const char *cp_oracle_judge(cp_oracle *oracle, cp_ms now_ms, const cp_inputs *inputs, const cp_outputs *outputs) {
-    count(oracle, now_ms, inputs, outputs);
+const char *cp_oracle_judge(
+    cp_oracle *oracle, cp_ms now_ms, int32_t elapsed_ms, const cp_inputs *inputs, const cp_outputs *outputs) {
+    count(oracle, now_ms, elapsed_ms, inputs, outputs);
     const char *wrong = judge(oracle, now_ms, inputs, outputs);
     if (outputs->offered_ma != oracle->before.offered_ma) {
         oracle->offer_changed_ms = now_ms;

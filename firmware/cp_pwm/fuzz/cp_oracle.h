@@ -12,11 +12,12 @@ typedef struct {
     bool diode_seen;
     bool device_seen;       /* the residual-current device has tripped under test */
     int32_t not_c_ms;       /* on end, certainly not C */
+    int32_t wrong_ms;       /* on end, certainly not C or without the diode */
     int32_t flicker_ms;     /* wrong less right, as long as the contactor is closed */
     int32_t c_ms;
-    int32_t bad_diode_ms;
     int32_t good_diode_ms;
     int32_t ground_lost_ms;
+    int32_t contradicted_ms; /* the mirror contact says otherwise than the coil */
     int32_t no_pwm_ms;      /* closed without an offer */
     int32_t shown_ms;       /* since the charger hides the pilot no more */
     int32_t low_ms;
@@ -30,7 +31,9 @@ typedef struct {
 
 void cp_oracle_init(cp_oracle *oracle, const cp_board *board);
 
-/* Judge a tick of 1 ms; return NULL, or what is wrong. */
-const char *cp_oracle_judge(cp_oracle *oracle, cp_ms now_ms, const cp_inputs *inputs, const cp_outputs *outputs);
+/* Judge a tick, or the end of a stretch of elapsed_ms in which neither inputs nor outputs have changed since the tick
+ * before: its bounds only grow tighter with time. Return NULL, or what is wrong. */
+const char *cp_oracle_judge(
+    cp_oracle *oracle, cp_ms now_ms, int32_t elapsed_ms, const cp_inputs *inputs, const cp_outputs *outputs);
 
 #endif

@@ -45,6 +45,11 @@ class DiodeCheck:
         if now_ms - self._good_since_ms >= GOOD_MS:
             self.passed = True
 
+    @property
+    def bad(self) -> bool:
+        """Whether it is missing now: one sample, not yet a fault."""
+        return self._bad.wrong
+
     def clear(self) -> None:
         """Forget the fault; the check starts anew."""
         self.fault = False

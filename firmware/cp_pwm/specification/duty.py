@@ -10,8 +10,9 @@ MINIMUM_MA = 6_000
 MAXIMUM_MA = 80_000
 """Most that a duty can say. mA."""
 
-TRAP_LOW_MA, TRAP_HIGH_MA = 51_000, 52_500
-"""Between these the second formula gives a duty of at most 85 %, which a car reads by the first: 51 A. mA."""
+TRAP_LOW_MA, TRAP_HIGH_MA = 51_000, 52_750
+"""Between these the second formula gives a duty of at most 85 %, which a car reads by the first: 51 A. With duties of
+whole permille the next one, 85.1 %, says 52.75 A. mA."""
 
 RAISE_EVERY_MS = 5_000
 """The duty changes at most every 5 s (EV), since a car may take 5 s to follow. Ours: only raises wait for it. A

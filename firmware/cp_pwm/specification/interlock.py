@@ -9,11 +9,14 @@ from firmware.cp_pwm.specification.levels import C, D, E, F
 
 LEFT_C_MS = 50
 """The coil is off after so much doubt about C. The limit from C to B until the contacts are open is 100 ms (EV, A.6
-sequence 8.1); the other 50 ms are the contactor's own. ms."""
+sequence 8.1); the other 50 ms are the contactor's own. C without its diode is as doubtful as another level (ours: a
+pilot that flickers between the two is never right, and neither doubt alone would grow). ms."""
 
 PWM_OFF_MS = 6_000
-"""A car that stays in C without PWM is cut off after this. EV and SE wait 6 s, WB 3 s: a car has 3 s to stop, and
-contacts that open without load last longer; nothing is at risk meanwhile that the contactor does not carry. ms."""
+"""A car that stays in C without PWM is cut off under load after this: 6 s, table A.6 sequence 10.2 of IEC 61851-1 as EV
+cites it ("EV does not stop drawing power even if PWM stops"), and SE. The 3 s of WB are the car's own time to stop: a
+contactor that opens then would open under load with every car that is just in time. Nothing is at risk meanwhile that
+contactor and cable do not carry; a fault, or leaving C, opens at once. ms."""
 
 AGAIN_AFTER_C_MS = 5_000
 """Time between opening and closing again (WB). ms."""
@@ -32,6 +35,8 @@ class Conditions(NamedTuple):
     offer_changed_ms: int
     """Since when there has been no PWM, if there is none. ms."""
     diode_passed: bool
+    diode_bad: bool
+    """The diode is missing now."""
     cable_ma: int
     """0 for no cable. mA."""
     faults: int
@@ -55,7 +60,7 @@ class Interlock:
 
     def tick(self, now_ms: int, pilot: PilotState, conditions: Conditions) -> None:
         """Open or close."""
-        left_c = self._left_c.tick(now_ms, self.coil and pilot.level != C)
+        left_c = self._left_c.tick(now_ms, self.coil and (pilot.level != C or conditions.diode_bad))
         refused = pilot.state in (D, E, F)
         if self._refused and not refused:
             self._not_before_ms = now_ms + AGAIN_AFTER_REFUSED_MS

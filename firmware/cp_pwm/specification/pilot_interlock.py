@@ -106,6 +106,7 @@ class PilotInterlock:
             self.duty.offered_ma,
             self.duty.changed_ms,
             self.diode.passed,
+            self.diode.bad,
             self.proximity.usable_ma,
             found & ~faults.OVER_TEMPERATURE,
             inputs.mirror_closed,

@@ -232,6 +232,7 @@ class Ratings:
     rated_current_a = 32.0
     tethered = False
     capabilities = ("lock", "rfid")
+    dc_range_v: tuple[float, float] | None = None
 
 
 class FakeHardware:

@@ -47,6 +47,7 @@ class Hardware:
     phase_rotation = ("L1", "L2", "L3")
     rated_current_a = 32.0
     capabilities = ("rfid",)
+    dc_range_v = None
     has_lock = False
     cable_a = 32.0
     duty_percent = 50.0

@@ -201,6 +201,36 @@ def test_a_voltage_fault_ends_well_inside_of_its_limit() -> None:
     assert bench.status() == "Charging"
 
 
+def dc_bench() -> Bench:
+    """A DC charger on one phase of the mains: its meter measures its output."""
+    bench = Bench()
+    ratings = bench.hardware.ratings
+    ratings.phases, ratings.phase_rotation, ratings.dc_range_v = 1, ("L1",), (56.0, 85.5)
+    bench.boot()
+    bench.charge()
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("voltage", "current", "fault"),
+    [
+        (72.0, 95.0, None),
+        (56.0, 16.0, None),
+        (85.5, 80.0, None),
+        (55.9, 16.0, "under_voltage"),
+        (85.6, 16.0, "over_voltage"),
+        (72.0, 120.0, "over_current"),
+    ],
+)
+def test_a_dc_output_is_judged_by_its_own_limits(voltage: float, current: float, fault: str | None) -> None:
+    """Of the mains it draws what it gives out: 32 A at 230 V are 7360 W, 102 A at 72 V."""
+    bench = dc_bench()
+    power = voltage * current
+    bench.meter.read = lambda: FakeReading((voltage,), (current,), power, 1000)  # type: ignore[method-assign]
+    bench.run(10)
+    assert [row["fault"] for row in bench.state()["faults"]] == ([] if fault is None else [fault])
+
+
 # --- the reader, the temperature --------------------------------------------------------------------------------------
 
 

@@ -5,8 +5,6 @@ The program is ``$MICROPYTHON``, ``micropython`` on the path, or what ``firmware
 
 import asyncio
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,11 @@ from typing import Any
 import pytest
 
 from bus_schema.topics import parse_topic
-from firmware.app.mqtt import MqttClient
 from tests.brokers import RunningBroker
-from tests.missing import missing
+from tests.firmware import life_program
+from tests.firmware.listener import Listener
 from tests.waiting import eventually
 
-ROOT = Path(__file__).parents[3]
 LIFE = Path(__file__).with_name("life.py")
 MAX_HEAP = 176 * 1024
 """What the app may keep on the heap, code included: with pointers of eight bytes and nothing frozen."""
@@ -29,22 +26,11 @@ pytestmark = pytest.mark.micropython
 
 @pytest.fixture
 def micropython() -> str:
-    built = ROOT / "firmware/build/micropython"
-    found = os.environ.get("MICROPYTHON") or shutil.which("micropython") or (str(built) if built.exists() else None)
-    if found is None:
-        missing("micropython (firmware/build_micropython_unix.sh makes one)")
-    return found
+    return life_program.micropython()
 
 
 async def run(program: str, *arguments: str) -> str:
-    environment = os.environ | {"MICROPYPATH": f"{ROOT}:.frozen", "PYTHONPATH": str(ROOT)}
-    pipe, both = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
-    process = await asyncio.create_subprocess_exec(
-        program, str(LIFE), *arguments, env=environment, stdout=pipe, stderr=both
-    )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 0, output.decode()[-2000:]
-    return output.decode()
+    return await life_program.run(program, LIFE, *arguments)
 
 
 def publications(output: str) -> list[tuple[str, int, bool, Any]]:
@@ -75,44 +61,17 @@ async def test_the_same_life_on_micropython_and_cpython(micropython: str, tmp_pa
     assert any("€ 😀 % full" in message.get("limit_reason", "") for _, _, _, message in outputs[0])
 
 
-class Site:
+class Site(Listener):
     """Ledger and access in one: acknowledges events and lets everybody charge 1 Wh."""
 
-    def __init__(self, broker: RunningBroker) -> None:
-        self.client = MqttClient(broker.host, broker.port, "site", os.urandom)
-        self.client.owner = self
-        self.seen: list[tuple[str, dict[str, Any]]] = []
-
-    def will(self) -> tuple[str, str, int, bool]:
-        return ("unused", "", 0, False)
-
-    def subscriptions(self) -> list[tuple[str, int]]:
-        return [("ev/v1/garage/charger/+/#", 1)]
-
-    def on_connected(self) -> None: ...
-
-    def on_disconnected(self) -> None: ...
-
-    def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
-        address = parse_topic(topic)
-        address.topic.decode(payload)
-        message = json.loads(payload)
-        self.seen.append((address.topic.name, message))
+    def take(self, name: str, topic: str, message: dict[str, Any], retained: bool) -> None:
         utc = 1_800_000_000_000 + (message.get("uptime_ms") or 0)
-        if address.topic.name == "charger_event":
-            ack = {"ts": utc, "boot_id": message["boot_id"], "seq": message["seq"]}
-            self.client.publish(topic + "/ack", json.dumps(ack), 1, False)
-        elif address.topic.name == "charger_state" and message["status"] == "Preparing" and not message.get("session"):
-            command = {
-                "ts": utc,
-                "id": f"a{len(self.seen)}",
-                "source": "access",
-                "deadline_ts": utc + 60_000,
-                "op": "authorize",
-                "id_token": {"type": "no_authorization", "value": ""},
-                "caps": {"energy_wh": 1},
-            }
-            self.client.publish(topic.replace("/state", "/command"), json.dumps(command), 1, False)
+        if name == "charger_event":
+            self.acknowledge(topic, message, utc)
+        elif name == "charger_state" and message["status"] == "Preparing" and not message.get("session"):
+            token = {"type": "no_authorization", "value": ""}
+            charger, number = topic.removesuffix("/state"), f"a{len(self.seen)}"
+            self.command(charger, number, utc, op="authorize", id_token=token, caps={"energy_wh": 1})
 
 
 @pytest.mark.broker

@@ -1,12 +1,16 @@
 """Files on a real file system, and the two clocks of a host."""
 
+import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from firmware.app import storage as storage_module
 from firmware.app.host_clock import HostClock
 from firmware.app.storage import FileStorage
+from tests.firmware.app.posix_disk import PosixDisk, PowerLost
 
 
 def test_files(tmp_path: Path) -> None:
@@ -37,6 +41,41 @@ def test_a_replacement_that_fails_leaves_the_old_file_and_nothing_else(
         storage.write("a", b"new")
     assert storage.read("a") == b"old"
     assert os.listdir(tmp_path) == ["a"]
+
+
+def power_loss_at_every_step(monkeypatch: pytest.MonkeyPatch, act: Callable[[FileStorage], None]) -> list[set[bytes]]:
+    """Do it with the power going at every step of it; return what ``a`` may be found to hold, and at last when done."""
+    found = []
+    for step in itertools.count():
+        disk = PosixDisk()
+        monkeypatch.setattr(storage_module, "os", disk.os)
+        monkeypatch.setattr(storage_module, "open", disk.open, raising=False)
+        storage = FileStorage("flash")
+        storage.write("a", b"old content")
+        disk.lose_at = disk.steps + step
+        try:
+            act(storage)
+            done = True
+        except PowerLost:
+            done = False
+        found.append({files.get("flash/a", b"nothing") for files in disk.after_power_loss()})
+        if done:
+            return found
+    raise AssertionError
+
+
+def test_a_replaced_file_is_the_old_or_the_new_one_whenever_the_power_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = power_loss_at_every_step(monkeypatch, lambda storage: storage.write("a", b"new, and longer"))
+    assert len(found) > 4
+    assert all(contents <= {b"old content", b"new, and longer"} for contents in found), found
+    assert found[0] == {b"old content"} and found[-1] == {b"new, and longer"}, "what is said to be written is"
+
+
+def test_what_was_appended_lasts_and_what_was_there_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = power_loss_at_every_step(monkeypatch, lambda storage: storage.append("a", b", and more of it"))
+    whole = b"old content, and more of it"
+    assert all(whole.startswith(content) for contents in found for content in contents)
+    assert found[-1] == {whole}
 
 
 def test_what_cannot_be_read_is_an_error_not_a_missing_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import ssl
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,19 @@ from firmware.boards.nvs import Nvs
 from tests.firmware.app.fakes import MemoryStorage
 from tests.firmware.boards.virtual_devices import VirtualI2c, VirtualLine, VirtualLm75, VirtualPn532, virtual_sdm630
 from tests.firmware.boards.virtual_host import IDENTITY, Cable
+
+
+class TlsContext(ssl.SSLContext):
+    """``tls.SSLContext`` of MicroPython, which takes texts where CPython's wants files."""
+
+    def load_verify_locations(self, cadata: str) -> None:  # type: ignore[override]
+        super().load_verify_locations(cadata=cadata)
+
+    def load_cert_chain(self, cert: str, key: str) -> None:  # type: ignore[override]
+        with NamedTemporaryFile("w", suffix=".pem") as both:
+            both.write(key + cert)
+            both.flush()
+            super().load_cert_chain(both.name)
 
 
 class Chip:
@@ -82,6 +96,9 @@ class Chip:
             "esp32": SimpleNamespace(NVS=lambda namespace: FileNvs(self.flash), Partition=Partition),
             "network": SimpleNamespace(LAN=self._open_lan, PHY_LAN8720="phy"),
             "cp_pwm": _cp_pwm(begin),
+            "tls": SimpleNamespace(
+                SSLContext=TlsContext, PROTOCOL_TLS_CLIENT=ssl.PROTOCOL_TLS_CLIENT, CERT_REQUIRED=ssl.CERT_REQUIRED
+            ),
         }
         for name, module in modules.items():
             monkeypatch.setitem(sys.modules, name, module)
@@ -209,8 +226,40 @@ async def test_the_broker_must_be_the_one_that_was_named(chip: Chip, tmp_path: P
             break
         await asyncio.sleep(0.01)
     assert (heard == [b"\x10"]) is connects, client.last_error
+    device.poll()
     if not connects:
         assert "not valid for 'other.example'" in client.last_error
+        log = device.hardware.log
+        assert log is not None
+        log.write_out(chip.now)
+        assert b"broker: not connected: " in (tmp_path / "chargebus" / "log-0").read_bytes(), "a technician reads why"
+    client.stop()
+    await asyncio.wait_for(task, 5)
+    server.close()
+
+
+async def test_it_shows_the_broker_its_own_certificate(chip: Chip, tmp_path: Path):
+    key, certificate = authority(tmp_path, "broker.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    shown = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        shown.set_result(writer.get_extra_info("peercert"))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    own = {"cert_pem": certificate.read_text(), "key_pem": key.read_text()}
+    entry = {"address": "127.0.0.1", "port": port, "name": "broker.example", "ca_pem": certificate.read_text()} | own
+    Nvs(FileNvs(chip.flash)).write_object("broker", entry)
+    device = chip.start()
+    client: Any = device.client
+    client.owner = device.charger
+    task = asyncio.create_task(client.run())
+    assert (await asyncio.wait_for(shown, 10))["subject"] == ((("commonName", "test"),),)
     client.stop()
     await asyncio.wait_for(task, 5)
     server.close()

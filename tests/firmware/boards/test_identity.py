@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware.boards.ethernet import NO_ADDRESS, Ethernet, open_interface
@@ -70,7 +70,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*GOOD, "drivers", "options", "phase_rotation", "simplified_cap_a"]), JSON))
 def test_nothing_but_a_bad_identity_comes_of_bad_values(patch: "dict[str, Any]"):
     try:
@@ -113,6 +113,8 @@ def test_brokers():
         ({"address": "broker.example"}, "address is an IPv4 address"),
         ({"port": 0}, "port is 1 to 65535"),
         ({"password": 5}, "password is a text"),
+        ({"ca_pem": "PEM", "cert_pem": "PEM"}, "cert_pem and key_pem belong together"),
+        ({"cert_pem": "PEM", "key_pem": "PEM"}, "with ca_pem only"),
     ):
         with pytest.raises(BadIdentity, match=words):
             Broker({"address": "192.168.1.2"} | patch, "c1")  # type: ignore[operator]

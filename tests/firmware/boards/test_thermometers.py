@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from firmware.boards.drivers.ds18b20 import Ds18b20, crc8
-from firmware.boards.drivers.lm75 import ADDRESS, STALE_MS, Lm75
+from firmware.boards.drivers.lm75 import ADDRESS, Lm75
+from firmware.boards.drivers.thermometer import STALE_MS
 from tests.firmware.boards.virtual_devices import Time, VirtualDs18b20, VirtualI2c, VirtualLm75, pass_time
 
 

@@ -197,7 +197,7 @@ class VirtualHost:
     def interface(self, pins):
         return self.cable
 
-    def tls(self, ca_pem):
+    def tls(self, ca_pem, cert_pem, key_pem):
         raise ValueError("no certificate")
 
     def equip(self, hardware, identity, storage):

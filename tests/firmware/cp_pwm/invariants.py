@@ -24,7 +24,7 @@ class Checker:
         self.not_c_ms = 0
         self.not_c_window: list[bool] = []
         self.c_ms = 0
-        self.bad_diode_ms = 0
+        self.wrong_ms = 0
         self.good_diode_ms = 0
         self.diode_seen = False
         self.no_pwm_ms = 0
@@ -64,7 +64,7 @@ class Checker:
         self.not_c_window = [*self.not_c_window[-199:], not_c]
         self.c_ms = self.c_ms + 1 if abs(inputs.high_mv - 6_000) <= 1_300 and self.shown_ms >= 25 else 0
         bad = inputs.low_mv > -10_000
-        self.bad_diode_ms = self.bad_diode_ms + 1 if bad and pwm_before else 0
+        self.wrong_ms = self.wrong_ms + 1 if not_c or (bad and pwm_before) else 0
         self.good_diode_ms = self.good_diode_ms + 1 if not bad and pwm_before else 0
         if outputs.cp_state in "ADEF" or self.shown_ms < 25:
             self.diode_seen = False
@@ -97,7 +97,7 @@ class Checker:
             return
         assert self.not_c_ms <= 50, f"{now_ms}: {self.not_c_ms} ms without C"
         assert sum(self.not_c_window) <= 150, f"{now_ms}: flickers, mostly not C"
-        assert self.bad_diode_ms <= 51, f"{now_ms}: no diode for {self.bad_diode_ms} ms"
+        assert self.wrong_ms <= 51, f"{now_ms}: not C, or C without a diode, for {self.wrong_ms} ms"
         assert self.ground_lost_ms <= 51, f"{now_ms}: no earth for {self.ground_lost_ms} ms"
         assert self.no_pwm_ms <= 6_000, f"{now_ms}: no PWM for {self.no_pwm_ms} ms"
 

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 from firmware.sim import Identity, Ratings, VirtualCar, VirtualCharger, VirtualHardware
+from firmware.sim.firmware import VirtualFirmware
 
 UTC_MS = 1_750_000_000_000
 
@@ -72,20 +73,23 @@ class HardwareRig:
 
 
 class ChargerRig:
-    """A whole virtual charger with the firmware's app."""
+    """A whole virtual charger with the firmware's app, on a flash and with updates of the test's choice."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(
+        self, seed: int = 1, storage: MemoryStorage | None = None, firmware: VirtualFirmware | None = None
+    ) -> None:
         self.now_ms = 1_000
         self.link = RecordingLink()
         self.hardware = VirtualHardware(Ratings(), self.now_ms)
         self.charger = VirtualCharger(
             Identity("garage", "c1"),
             self.hardware,
-            MemoryStorage(),
+            storage or MemoryStorage(),
             self.link,
             Random(seed).randbytes,
             self.now_ms,
             UTC_MS,
+            firmware=firmware,
         )
         self.boot()
 

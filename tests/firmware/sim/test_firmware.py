@@ -1,43 +1,24 @@
 """A virtual charger's slots, and an update and a log in virtual time. Over real HTTP: tests/cli/test_maintenance.py."""
 
 from pathlib import Path
-from random import Random
-from typing import Any
 
 import pytest
 
 from agents.cli.signing import new_key, public_line, sign
-from firmware.sim.charger import Identity, VirtualCharger
 from firmware.sim.files import VirtualFiles
 from firmware.sim.firmware import VirtualFirmware, read_key
-from firmware.sim.hardware import VirtualHardware
-from firmware.sim.ratings import Ratings
 from firmware.sim.slots import VirtualSlots
 from tests.firmware.app.images import key, modulus
-from tests.firmware.sim.rig import UTC_MS, ChargerRig, MemoryStorage, RecordingLink
+from tests.firmware.sim.rig import ChargerRig
 
 
 class UpdatableRig(ChargerRig):
     """A virtual charger that can be updated."""
 
     def __init__(self) -> None:
-        self.now_ms = 1_000
-        self.link = RecordingLink()
         self.files = VirtualFiles()
-        self.hardware = VirtualHardware(Ratings(), self.now_ms)
-        firmware = VirtualFirmware(VirtualSlots("0.1.0"), self.files.fetch, self.files.put, (modulus(),))
-        storage: Any = MemoryStorage()
-        self.charger = VirtualCharger(
-            Identity("garage", "c1"),
-            self.hardware,
-            storage,
-            self.link,
-            Random(1).randbytes,
-            self.now_ms,
-            UTC_MS,
-            firmware=firmware,
-        )
-        self.boot()
+        slots = VirtualSlots("0.1.0")
+        super().__init__(firmware=VirtualFirmware(slots, self.files.fetch, self.files.put, (modulus(),)))
 
 
 def test_an_update_and_a_log_in_virtual_time() -> None:

@@ -1,24 +1,23 @@
 """Ledger and access in one, on a real broker: stores every event, acknowledges it, lets everybody charge."""
 
-import json
-import os
 import random
+import ssl
 from typing import Any
 
-from bus_schema.topics import parse_topic
-from firmware.app.mqtt import MqttClient
 from tests.brokers import RunningBroker
+from tests.firmware.listener import Listener
 
 EventKey = tuple[str, int]
 """boot_id and number of an event."""
 
 
-class Site:
+class Site(Listener):
     """The other side of the bus. ``acks``: which part of the events is acknowledged at once, 0 to 1."""
 
-    def __init__(self, broker: RunningBroker, seed: int = 0, acks: float = 1.0) -> None:
-        self.client = MqttClient(broker.host, broker.port, "site", os.urandom)
-        self.client.owner = self
+    def __init__(
+        self, broker: RunningBroker, seed: int = 0, acks: float = 1.0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(broker, tls)
         self.events: dict[EventKey, dict[str, Any]] = {}
         """What the ledger has, in the order of its coming."""
         self.conflicts: list[EventKey] = []
@@ -37,21 +36,7 @@ class Site:
         self._random = random.Random(f"site {seed}")
         self._commands = 0
 
-    def will(self) -> tuple[str, str, int, bool]:
-        return ("unused", "", 0, False)
-
-    def subscriptions(self) -> list[tuple[str, int]]:
-        return [("ev/v1/garage/charger/+/#", 1)]
-
-    def on_connected(self) -> None: ...
-
-    def on_disconnected(self) -> None: ...
-
-    def on_message(self, topic: str, payload: bytes, retained: bool) -> None:
-        address = parse_topic(topic)
-        address.topic.decode(payload)
-        message = json.loads(payload)
-        name = address.topic.name
+    def take(self, name: str, topic: str, message: dict[str, Any], retained: bool) -> None:
         if name == "charger_event":
             self._take(topic, message)
         elif name == "charger_online":
@@ -74,8 +59,7 @@ class Site:
             if self.events[key] != body:
                 self.conflicts.append(key)
         if self._random.random() < self.acks:
-            ack = {"ts": self.utc(message), "boot_id": message["boot_id"], "seq": message["seq"]}
-            self.client.publish(f"{topic}/ack", json.dumps(ack), 1, False)
+            self.acknowledge(topic, message, self.utc(message))
 
     def _answer(self, charger_topic: str, state: dict[str, Any]) -> None:
         """Configure the charger, and let whoever has come charge."""
@@ -99,6 +83,5 @@ class Site:
         """Send a command; return its id."""
         self._commands += 1
         number = f"n{self._commands}"
-        head = {"ts": now_utc, "id": number, "source": "access", "deadline_ts": now_utc + 60_000}
-        self.client.publish(f"{charger_topic}/command", json.dumps(head | command), 1, False)
+        self.command(charger_topic, number, now_utc, **command)
         return number

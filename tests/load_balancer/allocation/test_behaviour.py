@@ -256,3 +256,32 @@ def test_unbalance_is_kept_with_cars_on_each_phase():
     alone = plan(cars[:1], constraints([tree], cars[:1]), now_s=0.0)
     assert alone.current_a("c0") == 8
     assert "unbalance" in alone.grants["c0"].explanation
+
+
+def test_a_hurried_plan_cuts_who_can_wait_and_raises_nobody():
+    """No solver is asked: it takes too long when a fuse is about to blow."""
+
+    def solver(*_: object) -> None:
+        raise AssertionError("the solver was asked")
+
+    cars = [wants("urgent", kwh=18, hours=1.0), wants("late", kwh=5, hours=9.0)]
+    site = Site(cars, fuse("garage", 64, cars))
+    assert site.run(120) == {"urgent": 32, "late": 32}
+    hurried = plan(
+        list(site.cars.values()), fuse("garage", 44, cars), site.state, now_s=site.now_s, hold=True, solve=solver
+    )
+    assert hurried.method is Method.HOLD
+    assert currents(hurried) == {"urgent": 32, "late": 12}
+    wider = plan(
+        list(site.cars.values()), fuse("garage", 99, cars), hurried.state, now_s=site.now_s, hold=True, solve=solver
+    )
+    assert currents(wider) == {"urgent": 32, "late": 12}
+
+
+def test_a_hurried_plan_gives_a_newcomer_a_minimum_where_there_is_room():
+    cars = [wants("a"), wants("b")]
+    site = Site(cars, fuse("garage", 70, cars))
+    site.run(60)
+    more = [*site.cars.values(), wants("new")]
+    limits = fuse("garage", 70, more)
+    assert currents(plan(more, limits, site.state, now_s=site.now_s, hold=True)) == {"a": 32, "b": 32, "new": 6}

@@ -1,4 +1,5 @@
 #include "fake.h"
+#include "fake_inside.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +7,6 @@
 
 #include "driver/gpio.h"
 #include "driver/mcpwm_prelude.h"
-#include "driver/twai.h"
 #include "esp_adc/adc_cali_scheme.h"
 #include "esp_adc/adc_oneshot.h"
 #include "esp_log.h"
@@ -73,16 +73,11 @@ static struct {
     int task_core[4];
     int task_priority[4];
     int tasks;
-    bool can_installed;
-    twai_state_t can_state;
-    twai_message_t received[64];
-    int received_count;
-    twai_message_t sent;
-    bool has_sent;
 } chip;
 
 void fake_reset(void) {
     memset(&chip, 0, sizeof chip);
+    fake_can_reset();
 }
 
 void fake_fail_call(int number) {
@@ -93,7 +88,7 @@ int fake_calls(void) {
     return chip.calls;
 }
 
-static esp_err_t call(void) {
+esp_err_t fake_call(void) {
     return ++chip.calls == chip.fail_call ? ESP_FAIL : ESP_OK;
 }
 
@@ -287,12 +282,12 @@ esp_err_t gpio_config(const gpio_config_t *pGPIOConfig) {
             chip.pulled_up[pin] = pGPIOConfig->pull_up_en == GPIO_PULLUP_ENABLE;
         }
     }
-    return call();
+    return fake_call();
 }
 
 esp_err_t gpio_set_pull_mode(gpio_num_t gpio_num, gpio_pull_mode_t pull) {
     chip.pulled_up[gpio_num] = pull == GPIO_PULLUP_ONLY;
-    return gpio_num < 34 ? call() : ESP_ERR_INVALID_ARG;
+    return gpio_num < 34 ? fake_call() : ESP_ERR_INVALID_ARG;
 }
 
 bool fake_pulled_up(int pin) {
@@ -301,13 +296,13 @@ bool fake_pulled_up(int pin) {
 
 esp_err_t gpio_set_level(gpio_num_t gpio_num, uint32_t level) {
     chip.output[gpio_num] = level != 0;
-    return call();
+    return fake_call();
 }
 
 esp_err_t adc_oneshot_new_unit(const adc_oneshot_unit_init_cfg_t *init_config, adc_oneshot_unit_handle_t *ret_unit) {
     (void)init_config;
     *ret_unit = NULL;
-    return call();
+    return fake_call();
 }
 
 esp_err_t adc_oneshot_config_channel(
@@ -315,7 +310,7 @@ esp_err_t adc_oneshot_config_channel(
     (void)handle;
     (void)channel;
     (void)config;
-    return call();
+    return fake_call();
 }
 
 esp_err_t adc_oneshot_io_to_channel(int io_num, adc_unit_t *unit_id, adc_channel_t *channel) {
@@ -324,7 +319,7 @@ esp_err_t adc_oneshot_io_to_channel(int io_num, adc_unit_t *unit_id, adc_channel
         if (of_channel[i] == io_num) {
             *unit_id = ADC_UNIT_1;
             *channel = (adc_channel_t)i;
-            return call();
+            return fake_call();
         }
     }
     return ESP_ERR_NOT_FOUND;
@@ -342,32 +337,32 @@ esp_err_t adc_cali_create_scheme_line_fitting(
     const adc_cali_line_fitting_config_t *config, adc_cali_handle_t *ret_handle) {
     (void)config;
     *ret_handle = NULL;
-    return call();
+    return fake_call();
 }
 
 esp_err_t adc_cali_delete_scheme_line_fitting(adc_cali_handle_t handle) {
     (void)handle;
-    return call();
+    return fake_call();
 }
 
 esp_err_t adc_cali_raw_to_voltage(adc_cali_handle_t handle, int raw, int *voltage) {
     (void)handle;
     *voltage = raw * FULL_SCALE_MV / 4095;
-    return call();
+    return fake_call();
 }
 
 esp_err_t mcpwm_new_timer(const mcpwm_timer_config_t *config, mcpwm_timer_handle_t *ret_timer) {
     *ret_timer = &chip.timer;
-    return config->resolution_hz == 1000000 && config->period_ticks == 1000 ? call() : ESP_ERR_INVALID_ARG;
+    return config->resolution_hz == 1000000 && config->period_ticks == 1000 ? fake_call() : ESP_ERR_INVALID_ARG;
 }
 
 esp_err_t mcpwm_timer_enable(mcpwm_timer_handle_t timer) {
     (void)timer;
-    return call();
+    return fake_call();
 }
 
 esp_err_t mcpwm_timer_start_stop(mcpwm_timer_handle_t timer, mcpwm_timer_start_stop_cmd_t command) {
-    const esp_err_t error = call();
+    const esp_err_t error = fake_call();
     timer->running = error == ESP_OK && command == MCPWM_TIMER_START_NO_STOP;
     return error;
 }
@@ -375,18 +370,18 @@ esp_err_t mcpwm_timer_start_stop(mcpwm_timer_handle_t timer, mcpwm_timer_start_s
 esp_err_t mcpwm_new_operator(const mcpwm_operator_config_t *config, mcpwm_oper_handle_t *ret_oper) {
     (void)config;
     *ret_oper = &chip.oper[chip.opers++];
-    return call();
+    return fake_call();
 }
 
 esp_err_t mcpwm_operator_connect_timer(mcpwm_oper_handle_t oper, mcpwm_timer_handle_t timer) {
     (void)oper;
     (void)timer;
-    return call();
+    return fake_call();
 }
 
 esp_err_t mcpwm_operator_set_brake_on_fault(mcpwm_oper_handle_t oper, const mcpwm_brake_config_t *config) {
     oper->fault = config->fault;
-    return config->brake_mode == MCPWM_OPER_BRAKE_MODE_OST ? call() : ESP_ERR_INVALID_ARG;
+    return config->brake_mode == MCPWM_OPER_BRAKE_MODE_OST ? fake_call() : ESP_ERR_INVALID_ARG;
 }
 
 esp_err_t mcpwm_operator_recover_from_fault(mcpwm_oper_handle_t oper, mcpwm_fault_handle_t fault) {
@@ -401,26 +396,26 @@ esp_err_t mcpwm_operator_register_event_callbacks(
     mcpwm_oper_handle_t oper, const mcpwm_operator_event_callbacks_t *cbs, void *user_data) {
     oper->on_brake = cbs->on_brake_ost;
     oper->context = user_data;
-    return call();
+    return fake_call();
 }
 
 esp_err_t mcpwm_new_comparator(
     mcpwm_oper_handle_t oper, const mcpwm_comparator_config_t *config, mcpwm_cmpr_handle_t *ret_cmpr) {
     (void)oper;
     *ret_cmpr = &chip.cmpr[chip.cmprs++];
-    return config->flags.update_cmp_on_tez ? call() : ESP_ERR_INVALID_ARG;
+    return config->flags.update_cmp_on_tez ? fake_call() : ESP_ERR_INVALID_ARG;
 }
 
 esp_err_t mcpwm_comparator_set_compare_value(mcpwm_cmpr_handle_t cmpr, uint32_t cmp_ticks) {
     cmpr->next_value = cmp_ticks;
-    return cmp_ticks <= 1000 ? call() : ESP_ERR_INVALID_ARG;
+    return cmp_ticks <= 1000 ? fake_call() : ESP_ERR_INVALID_ARG;
 }
 
 esp_err_t mcpwm_comparator_register_event_callbacks(
     mcpwm_cmpr_handle_t cmpr, const mcpwm_comparator_event_callbacks_t *cbs, void *user_data) {
     cmpr->on_reach = cbs->on_reach;
     cmpr->context = user_data;
-    return call();
+    return fake_call();
 }
 
 esp_err_t mcpwm_new_generator(
@@ -428,11 +423,11 @@ esp_err_t mcpwm_new_generator(
     struct mcpwm_gen_t *gen = &chip.gen[chip.gens++];
     *gen = (struct mcpwm_gen_t){.oper = oper, .pin = config->gen_gpio_num, .forced = -1};
     *ret_gen = gen;
-    return call();
+    return fake_call();
 }
 
 esp_err_t mcpwm_generator_set_force_level(mcpwm_gen_handle_t gen, int level, bool hold_on) {
-    const esp_err_t error = hold_on ? call() : ESP_ERR_INVALID_ARG;
+    const esp_err_t error = hold_on ? fake_call() : ESP_ERR_INVALID_ARG;
     if (error == ESP_OK) {
         gen->forced = level;
     }
@@ -441,103 +436,24 @@ esp_err_t mcpwm_generator_set_force_level(mcpwm_gen_handle_t gen, int level, boo
 
 esp_err_t mcpwm_generator_set_action_on_timer_event(mcpwm_gen_handle_t gen, mcpwm_gen_timer_event_action_t ev_act) {
     (void)gen;
-    return ev_act.event == MCPWM_TIMER_EVENT_EMPTY && ev_act.action == MCPWM_GEN_ACTION_HIGH ? call()
+    return ev_act.event == MCPWM_TIMER_EVENT_EMPTY && ev_act.action == MCPWM_GEN_ACTION_HIGH ? fake_call()
                                                                                             : ESP_ERR_INVALID_ARG;
 }
 
 esp_err_t mcpwm_generator_set_action_on_compare_event(
     mcpwm_gen_handle_t generator, mcpwm_gen_compare_event_action_t ev_act) {
     generator->duty = ev_act.comparator;
-    return ev_act.action == MCPWM_GEN_ACTION_LOW ? call() : ESP_ERR_INVALID_ARG;
+    return ev_act.action == MCPWM_GEN_ACTION_LOW ? fake_call() : ESP_ERR_INVALID_ARG;
 }
 
 esp_err_t mcpwm_generator_set_action_on_brake_event(mcpwm_gen_handle_t gen, mcpwm_gen_brake_event_action_t ev_act) {
     gen->brake_is_low = ev_act.brake_mode == MCPWM_OPER_BRAKE_MODE_OST && ev_act.action == MCPWM_GEN_ACTION_LOW;
-    return call();
+    return fake_call();
 }
 
 esp_err_t mcpwm_new_gpio_fault(const mcpwm_gpio_fault_config_t *config, mcpwm_fault_handle_t *ret_fault) {
     chip.fault.pin = config->gpio_num;
     chip.pulled_up[config->gpio_num] = false;
     *ret_fault = &chip.fault;
-    return config->flags.active_level == 1 ? call() : ESP_ERR_INVALID_ARG;
-}
-
-/* --- TWAI --- */
-
-esp_err_t twai_driver_install(
-    const twai_general_config_t *g_config, const twai_timing_config_t *t_config, const twai_filter_config_t *f_config) {
-    (void)g_config;
-    (void)f_config;
-    if (chip.can_installed) {
-        return ESP_ERR_INVALID_STATE;
-    }
-    chip.can_installed = t_config->tseg_1 == 15 && call() == ESP_OK;
-    chip.can_state = TWAI_STATE_STOPPED;
-    return chip.can_installed ? ESP_OK : ESP_FAIL;
-}
-
-esp_err_t twai_driver_uninstall(void) {
-    chip.can_installed = false;
-    return ESP_OK;
-}
-
-esp_err_t twai_start(void) {
-    const esp_err_t error = call();
-    if (error == ESP_OK) {
-        chip.can_state = TWAI_STATE_RUNNING;
-    }
-    return error;
-}
-
-esp_err_t twai_stop(void) {
-    chip.can_state = TWAI_STATE_STOPPED;
-    return ESP_OK;
-}
-
-esp_err_t twai_transmit(const twai_message_t *message, TickType_t ticks_to_wait) {
-    (void)ticks_to_wait;
-    chip.sent = *message;
-    chip.has_sent = true;
-    return chip.can_state == TWAI_STATE_RUNNING ? ESP_OK : ESP_ERR_INVALID_STATE;
-}
-
-esp_err_t twai_receive(twai_message_t *message, TickType_t ticks_to_wait) {
-    (void)ticks_to_wait;
-    if (chip.received_count == 0) {
-        return ESP_ERR_TIMEOUT;
-    }
-    *message = chip.received[0];
-    memmove(chip.received, chip.received + 1, sizeof chip.received - sizeof chip.received[0]);
-    chip.received_count--;
-    return ESP_OK;
-}
-
-esp_err_t twai_get_status_info(twai_status_info_t *status_info) {
-    *status_info = (twai_status_info_t){.state = chip.can_state};
-    return chip.can_installed ? ESP_OK : ESP_ERR_INVALID_STATE;
-}
-
-esp_err_t twai_initiate_recovery(void) {
-    chip.can_state = TWAI_STATE_STOPPED;
-    return ESP_OK;
-}
-
-void fake_can_deliver(uint32_t id, bool remote, const uint8_t *data, uint8_t length) {
-    twai_message_t *message = &chip.received[chip.received_count++];
-    *message = (twai_message_t){.extd = id > 0x7FF, .rtr = remote, .identifier = id, .data_length_code = length};
-    memcpy(message->data, data, length);
-}
-
-bool fake_can_sent(uint32_t *id, bool *extended, uint8_t *length) {
-    const bool sent = chip.has_sent;
-    chip.has_sent = false;
-    *id = chip.sent.identifier;
-    *extended = chip.sent.extd;
-    *length = chip.sent.data_length_code;
-    return sent;
-}
-
-void fake_can_bus_off(void) {
-    chip.can_state = TWAI_STATE_BUS_OFF;
+    return config->flags.active_level == 1 ? fake_call() : ESP_ERR_INVALID_ARG;
 }

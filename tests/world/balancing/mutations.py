@@ -1,6 +1,6 @@
 """The safety layer with one clause taken out each time. The balanced world must catch every one.
 
-``python -m tests.world.balancing_mutations`` tries all of them and prints in which seed each was caught.
+``python -m tests.world.balancing.mutations`` tries all of them and prints in which seed each was caught.
 """
 
 import sys
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from agents.load_balancer import agent, history, limits, safety, site
+from agents.load_balancer import history, limits, listening, safety, site
 from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.claim import Claims, Standing
 from agents.load_balancer.orders import Exposure, Margins, Order
@@ -81,7 +81,7 @@ def _margins(**changes: float) -> AbstractContextManager[Any]:
     def safety_with(site: Any) -> Safety:
         return Safety(site, replace(Margins(), **changes))
 
-    return patch.object(agent, "Safety", safety_with)
+    return patch.object(listening, "Safety", safety_with)
 
 
 def chargers_obey_unasked() -> AbstractContextManager[Any]:
@@ -198,7 +198,7 @@ def everybody_acts() -> AbstractContextManager[Any]:
 
 
 def _charger_phases(change: Callable[[int, tuple[str, ...]], tuple[str, ...]]) -> AbstractContextManager[Any]:
-    init, describe = LoadBalancer.__init__, LoadBalancer._know
+    init, describe = LoadBalancer.__init__, LoadBalancer.know
 
     def changed(self: LoadBalancer, context: Any) -> None:
         init(self, context)
@@ -210,7 +210,7 @@ def _charger_phases(change: Callable[[int, tuple[str, ...]], tuple[str, ...]]) -
     def deaf(self: LoadBalancer, name: str, known: Any) -> None:
         describe(self, name, replace(known, phases=()))
 
-    return _Both(patch.object(LoadBalancer, "__init__", changed), patch.object(LoadBalancer, "_know", deaf))
+    return _Both(patch.object(LoadBalancer, "__init__", changed), patch.object(LoadBalancer, "know", deaf))
 
 
 def _in_the_agent(broken: Mutation) -> AbstractContextManager[Any]:
@@ -282,7 +282,9 @@ MUTATIONS: dict[Mutation, Hunt] = {
     decrease_frees_at_once: Hunt(6),
     unanswered_orders_do_not_count: Hunt(6),
     fallback_does_not_count: Hunt(3, frozenset({"power"}), table=a_table(30.0, 6.0)),
-    any_answer_replaces_everything: Hunt(3, frozenset({"delay", "hostile", "duplicate"}), table=a_table(40.0, 0.0)),
+    any_answer_replaces_everything: Hunt(
+        99, frozenset({"delay", "hostile", "duplicate"}), table=a_table(40.0, 0.0), most=400
+    ),
     cars_follow_at_once: Hunt(1, NONE, table=a_table(40.0, 0.0)),
     leases_do_not_count: Hunt(1, frozenset({"partition"}), table=a_table(40.0, 0.0)),
     chargers_obey_unasked: Hunt(1, frozenset({"power"}), table=a_table(40.0, 0.0), wild=True),
