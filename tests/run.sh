@@ -95,7 +95,7 @@ bench() {
 }
 
 # These count energy, instructions, simulated time or their own processor time: two at once. The others are alone.
-COUNTING="acn core_cost trips world_day"
+COUNTING="acn core_cost flash_wear ocpp_outage trips world_day"
 
 WITHOUT_WHOLE_SITES="--ignore=tests/integration --ignore=tests/kill --ignore=tests/browser --ignore=tests/bench"
 

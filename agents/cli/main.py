@@ -22,7 +22,9 @@ COMMANDS: dict[str, Entry] = {
     "status": _entry("status", "Show every charger, and the agents and alarms of the site.", _LOOK),
     "watch": _entry("watch", "Follow the bus live, decoded, with violations of the contract shown.", _LOOK),
     "sessions": _entry("sessions", "Show the sessions that the ledger has recorded.", _LOOK),
-    "settle": _entry("settle", "Close what will never come from a charger: a session's end, missing events.", _LOOK),
+    "settle": _entry(
+        "settle", "Close what will never come from a charger: the end of a session, or missing events.", _LOOK
+    ),
     "history": _entry("history", "Show what was measured: power, currents, states, events.", _LOOK),
     "spool": _entry("spool", "Show what waits for the database, what it refused, what was lost.", _LOOK),
     "why": _entry("why", "Tell why a charger got what it got in the last hour.", _LOOK),

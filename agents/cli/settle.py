@@ -32,7 +32,7 @@ async def settle(
         str, typer.Option("--because", metavar="TEXT", help="Why it will not come; kept with the record.")
     ] = ...,  # type: ignore[assignment]  # typer's word for "must be given"
 ) -> None:
-    """Close what will never come from a charger: the end of a session, or the events that are missing.
+    """Close what will never come from a charger: the end of a session, or missing events.
 
     For a board that was replaced or a flash that wore out: compare the charger's meter with its sessions first. A
     session is closed at its last register on record. An end, or an event, that comes after all counts as ever.

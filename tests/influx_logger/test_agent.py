@@ -7,12 +7,13 @@ from random import Random
 
 import pytest
 
+from agents.influx_logger.alarms import lost_alarm
 from agents.influx_logger.answers import Answer, Fate
-from agents.influx_logger.spool import dead_letters
+from agents.influx_logger.spool import REFUSED, Loss, dead_letters
 from bus_schema.topics import ALARM
 from bus_schema.words import Severity
 from tests.influx_logger.harness import Logger
-from tests.runtime.fakes import settle
+from tests.runtime.fakes import SITE, settle
 
 
 @pytest.fixture
@@ -198,3 +199,25 @@ async def test_the_spool_is_empty_after_everything_was_written(logger: Logger) -
     await logger.start()
     await drained(logger)
     assert logger.database.writes == 300, "nothing is written again"
+
+
+async def test_the_alarm_about_losses_ends_a_day_after_the_last_one(logger: Logger) -> None:
+    logger.database.answer = lambda _lines: Answer(Fate.REFUSED, "400: conflict")
+    logger.state(1)
+    await drained(logger, 11)
+    assert logger.transport.messages(ALARM, alarm="influx-lost")
+    logger.clock.time_s += 86_400 - 30
+    await drained(logger, 11)
+    assert logger.transport.published[-1][1] != b"", "it stands for a day"
+    logger.clock.time_s += 30
+    await drained(logger, 11)
+    told = [payload for topic, payload, _, _ in logger.transport.published if topic.endswith("alarm/influx-lost")]
+    assert told[-1] == b""
+
+
+async def test_an_alarm_that_is_older_than_the_process_ends_with_its_cause(logger: Logger) -> None:
+    alarm = lost_alarm({REFUSED: Loss(1, 0)}, 0, 0)
+    assert alarm is not None
+    logger.delivery.raw(ALARM.format(SITE, alarm="influx-lost"), ALARM.encode(alarm), retained=True)
+    await drained(logger, 11)
+    assert (ALARM.format(SITE, alarm="influx-lost"), b"") in [each[:2] for each in logger.transport.published]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.load_balancer.contract_limits import Schedule, Window
@@ -46,6 +46,7 @@ def test_summer_time_moves_the_window_with_the_clock_on_the_wall() -> None:
     assert SCHEDULE.at(before) == 50 and SCHEDULE.at(after - 1) == 50 and SCHEDULE.at(after) == 63
 
 
+@settings(deadline=None)  # The first call reads the time zone from disk.
 @given(st.integers(0, 14 * 24 * 3600), st.floats(0, 90_000))
 def test_the_lowest_is_the_lowest_of_every_moment(start_s: int, ahead_s: float) -> None:
     begin = ms(2026, 3, 20, 0, 0) + start_s * 1000
