@@ -69,7 +69,9 @@ async def into_the_spool(broker: RunningBroker, folder: Path, lines: Path, messa
     store = Store(f"sqlite:///{folder}/spool.sqlite3", InfluxLogger.migrations)
     store.upgrade()
     transport = MqttTransport(MqttOptions(broker.host, broker.port, "logger", clean_session=True), clock)
-    host = AgentHost(InfluxLogger, InfluxLoggerSettings(), transport, clock, store, site="bench", queue_limit=1_000_000)
+    # Nobody listens there: what comes stays in the spool.
+    settings = InfluxLoggerSettings(url="http://127.0.0.1:9")
+    host = AgentHost(InfluxLogger, settings, transport, clock, store, site="bench", queue_limit=1_000_000)
     await host.start()
     ease_collector()
     transport.serve(host)

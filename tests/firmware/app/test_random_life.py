@@ -89,6 +89,16 @@ class ChargerLife(RuleBasedStateMachine):
         if reply is not None and reply["stage"] == "done" and reply["boot_id"] == self.bench.charger.boot_id:
             self.leases[source] = (current, self.bench.clock.now + valid * 1000)
             self.kept.add(source)
+        elif reply is None:
+            self._perhaps_limited(source, current, self.bench.clock.now + valid * 1000)
+
+    def _perhaps_limited(self, source: str, current: float, ends: int) -> None:
+        """Without an answer (the link is down) it may have been executed or not: whichever allows more counts."""
+        if source in self.leases:
+            old_a, old_ends = self.leases[source]
+            self.leases[source] = (max(old_a, current), max(old_ends, ends))
+        elif source in self.kept or (self.required and source == REQUIRED):
+            self.leases[source] = (max(FALLBACK_A, current), ends)
 
     @rule(source=SOURCES)
     def release(self, source: str) -> None:

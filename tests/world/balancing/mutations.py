@@ -283,7 +283,7 @@ MUTATIONS: dict[Mutation, Hunt] = {
     unanswered_orders_do_not_count: Hunt(6),
     fallback_does_not_count: Hunt(3, frozenset({"power"}), table=a_table(30.0, 6.0)),
     any_answer_replaces_everything: Hunt(
-        99, frozenset({"delay", "hostile", "duplicate"}), table=a_table(40.0, 0.0), most=400
+        46, frozenset({"delay", "hostile", "duplicate"}), table={**a_table(40.0, 0.0), "plan_s": 1.0}, most=400
     ),
     cars_follow_at_once: Hunt(1, NONE, table=a_table(40.0, 0.0)),
     leases_do_not_count: Hunt(1, frozenset({"partition"}), table=a_table(40.0, 0.0)),
@@ -299,7 +299,7 @@ MUTATIONS: dict[Mutation, Hunt] = {
         1, NONE, table={**SINGLE_PHASE, "circuits": {"main": {"limit_a": 90.0, "unbalance_a": 20}}}
     ),
     granted_before_it_is_written: Hunt(4, frozenset({"kill"}), table=a_table(40.0, 0.0)),
-    nothing_is_recalled: Hunt(25, frozenset({"kill"}), table=a_table(40.0, 0.0)),
+    nothing_is_recalled: Hunt(36, frozenset({"kill"}), table=a_table(40.0, 0.0)),
     everybody_acts: Hunt(15, frozenset({"delay"}), "foreign", a_table(40.0, 0.0)),
 }
 """What is broken, and where to look for it."""
