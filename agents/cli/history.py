@@ -44,14 +44,15 @@ def history(
     measurement: Annotated[str | None, typer.Argument(help="Which measurement; without it all are listed.")] = None,
     fields: Annotated[list[str] | None, typer.Argument(help="Which fields; without them all are listed.")] = None,
     since_s: Annotated[
-        int, typer.Option("--since", parser=duration_s, metavar="DURATION", help="How long ago it begins.")
+        int,
+        typer.Option("--since", parser=duration_s, metavar="TIME", show_default="1h", help="How long ago it begins."),
     ] = 3600,
     until_s: Annotated[
-        int | None, typer.Option("--until", parser=duration_s, metavar="DURATION", help="How long ago it ends (now).")
+        int | None, typer.Option("--until", parser=duration_s, metavar="TIME", help="How long ago it ends (now).")
     ] = None,
     every_s: Annotated[
         int | None,
-        typer.Option("--every", parser=duration_s, metavar="DURATION", help="Length of a stretch of time (a 60th)."),
+        typer.Option("--every", parser=duration_s, metavar="TIME", help="Length of a stretch of time (a 60th)."),
     ] = None,
     aggregation: Annotated[
         Aggregation | None,

@@ -30,7 +30,10 @@ async def why(
     terminal: Terminal,
     charger: Annotated[str, typer.Argument(parser=charger_id, metavar="CHARGER", help="Which charger.")],
     since: Annotated[
-        int, typer.Option("--since", parser=duration_s, metavar="DURATION", help="How far back, for example 3h.")
+        int,
+        typer.Option(
+            "--since", parser=duration_s, metavar="TIME", show_default="1h", help="How far back, for example 3h."
+        ),
     ] = HOUR_S,
 ) -> None:
     """Tell why a charger got what it got in the last hour: each change of its grant, with the reason."""
