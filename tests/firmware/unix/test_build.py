@@ -52,7 +52,7 @@ def test_the_binding_compiles_without_the_host_port_too(unix_port: str) -> None:
     if not port.exists():
         missing("MicroPython's source (firmware/build_micropython_unix.sh fetches it)")
     cp_pwm = ROOT / "firmware/cp_pwm"
-    folders = [port, port.parents[1], port / "build-standard", port / "variants/standard"]
+    folders = [port, port.parents[1], port / "build-chargebus", port / "variants/standard"]
     folders += [cp_pwm / folder for folder in ("core", "exchange", "ports")]
     flags = ["-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-DUNIX"]
     source = cp_pwm / "binding/cp_module.c"
