@@ -122,8 +122,10 @@ for stage in $stages; do
         ;;
     slow)
         # shellcheck disable=SC2046
-        # Tests that share a site stay together.
-        suite slow 2400 --dist loadgroup $(marked slow) -m slow
+        suite slow 1500 --dist loadgroup $(marked slow | grep -v ^tests/deploy/) -m slow
+        # Whole sites, a dozen processes each: one at a time.
+        # shellcheck disable=SC2046
+        suite deploy 1500 -n 0 $(marked slow | grep ^tests/deploy/) -m slow
         ;;
     browser) suite browser 300 tests/browser ;;
     bench)

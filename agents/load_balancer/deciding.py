@@ -81,6 +81,8 @@ class Decider:
     """Why the solver was not used for the last full plan; empty when it was."""
     stale: bool = True
     """Whether something has changed that the last full plan does not know of."""
+    _excess: list[float] = field(default_factory=list)
+    """By row: what it may carry above its limit; 0 where all is well."""
     _numbers: dict[str, int] = field(default_factory=dict)
     """Row by its words, which are the names of the planner's constraints."""
     _plan: Plan | None = None
@@ -124,11 +126,19 @@ class Decider:
     # --- the step ---
 
     def refresh(self, now_s: float, utc_ms: int) -> bool:
-        """Find the limits as they are now; return whether any row may carry more already than it should."""
+        """Find the limits as they are now; return whether a row may carry too much, and more of it than before.
+
+        Too much that was known before is in the plan already: what remains is to wait for the others' answers.
+        """
         self.safety.advance(now_s)
         self.limits = limits_of(self.site, self.meters, utc_ms, now_s, self.order_life_s)
         used = self.safety.used(now_s)
-        return any(value > limit.limit + 0.05 for value, limit in zip(used, self.limits, strict=True))
+        before = self._excess if len(self._excess) == len(used) else [0.0] * len(used)
+        excess = [max(0.0, value - limit.limit) for value, limit in zip(used, self.limits, strict=True)]
+        grown = [now > was + 0.05 for now, was in zip(excess, before, strict=True)]
+        # What creeps is compared with where it began.
+        self._excess = [now if more or now < was else was for now, was, more in zip(excess, before, grown, strict=True)]
+        return any(grown)
 
     def step(self, now_s: float, utc_ms: int, period_s: float, replan: Replan) -> Step:
         """Return what may be ordered now. Call :meth:`refresh` first."""

@@ -19,6 +19,7 @@ from bus_schema.topics import (
     AGENT_QUERY,
     AGENT_STORY,
     CHARGER_COMMAND,
+    CHARGER_DECISION,
     CHARGER_WISH,
     CIRCUIT_LOAD,
 )
@@ -418,3 +419,14 @@ async def test_who_refuses_is_not_pestered() -> None:
             site.reply("c1", site.orders("c1")[-1].id, ReplyStage.REJECTED, "clock_unset")
             await site.run(1)
         assert len(site.orders("c1")) - before <= 4
+
+
+async def test_while_old_grants_run_out_the_reason_stays_the_same() -> None:
+    """A first start counts what anybody may have granted: a circuit is too full for a while, and nothing flickers."""
+    async with Site() as site:
+        for name in ("c1", "c2"):
+            site.introduce(name)
+            site.chargers[name].session = f"{name}-s"
+        await site.run(GRACE_S + 40)
+        told = [each.explanation for each in site.messages(CHARGER_DECISION, charger="c1")]
+        assert len(told) <= 8, told
