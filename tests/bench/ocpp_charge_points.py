@@ -27,6 +27,7 @@ from agents.ocpp_bridge import OcppBridge
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost, RawMessage
 from agents.runtime.ocpp import parse_time
+from agents.runtime.process import ease_collector
 from agents.runtime.store import Store
 from bus_schema import IdToken, Topic
 from bus_schema.charger_messages import Meta, Online, State, Telemetry
@@ -48,6 +49,8 @@ SITE, BOOT = "bench", "0123456789ab"
 
 
 def quiet() -> None:
+    """No logs, and the garbage collector as an agent's process has it."""
+    ease_collector()
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
