@@ -5,9 +5,9 @@ usage: python -m tests.bench.world_day [--busy]
 The real day of the Caltech garage, 54 chargers for 28 hours, told per 1,200 charger-hours: 50 chargers' day.
 With ``--busy`` a day of 50 chargers that charge most of the time, for comparison and without a target.
 
-Prints the seconds of one core that it took and how much faster than life that is. The time is the process's own, yet the
-same code took from 38 to 104 s on machines of one kind: the target of 60 s belongs to a core of its own, and the exit
-code is 1 above three times that, which no machine but only our own code reaches.
+Prints the seconds of one core that it took and how much faster than life that is. The time is the process's own, yet
+the same code took from 38 to 104 s on machines of one kind: the target of 60 s belongs to a core of its own, and the
+exit code is 1 above three times that.
 """
 
 import argparse
