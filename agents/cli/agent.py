@@ -30,11 +30,11 @@ def agent(
     if name is None:
         raise typer.BadParameter(f"which agent? There are {', '.join(AGENTS)}", param_hint="NAME")
     try:
-        load_agent(name)
+        agent_type = load_agent(name)
     except UnknownAgent as error:
         raise typer.BadParameter(str(error), param_hint="NAME") from None
     try:
-        code = run_agent(name, load_site(config_file(config, Path.cwd())))
+        code = run_agent(agent_type, load_site(config_file(config, Path.cwd())))
     except ConfigError as error:
         raise CliError(ExitCode.CONFIGURATION, str(error)) from error
     raise typer.Exit(ExitCode.CONFIGURATION if code == EXIT_CONFIG else code)

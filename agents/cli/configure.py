@@ -10,6 +10,7 @@ from rich.table import Table
 from agents.cli.asking import command
 from agents.cli.charging import OptionalCharger
 from agents.cli.lazy import command_app
+from agents.cli.screen import plain_table
 from agents.cli.terminal import Terminal, site_command
 from bus_schema.charger_settings import ChargerSettings, SettingValue
 from bus_schema.command import Configure
@@ -66,9 +67,7 @@ def _value(name: str, text: str) -> object:
 
 
 def _known() -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("setting", "default", "what it is"):
-        table.add_column(heading, overflow="fold")
+    table = plain_table("setting", "default", "what it is")
     for name, field in _FIELDS.items():
         table.add_row(name, json.dumps(field.default), " ".join((field.description or "").split()))
     return table

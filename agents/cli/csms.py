@@ -13,6 +13,7 @@ from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.cli.link import connected
 from agents.cli.questions import ask
+from agents.cli.screen import plain_table
 from agents.cli.terminal import Terminal, site_command
 from agents.cli.values import duration_s
 from bus_schema import Role
@@ -172,9 +173,7 @@ async def _call(terminal: Terminal, station: str, action: str, payload: dict[str
 
 
 def _keys(answer: dict[str, Any]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("key", "value", ""):
-        table.add_column(heading, overflow="fold")
+    table = plain_table("key", "value", "")
     for entry in answer.get("configurationKey", []):
         table.add_row(entry["key"], entry.get("value", ""), "read only" if entry.get("readonly") else "")
     for key in answer.get("unknownKey", []):
@@ -184,9 +183,7 @@ def _keys(answer: dict[str, Any]) -> Table:
 
 def _schedule(answer: dict[str, Any]) -> Table:
     chart = answer.get("chargingSchedule", {})
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("from now")
-    table.add_column("limit", justify="right")
+    table = plain_table("from now", "limit", right=("limit",))
     for period in chart.get("chargingSchedulePeriod", []):
         table.add_row(f"{period['startPeriod']} s", f"{period['limit']:g} {chart.get('chargingRateUnit', '')}")
     return table

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
-from agents.cli.screen import print_for_people
+from agents.cli.screen import plain_table, print_for_people
 from agents.cli.target_choice import config_file, load_config
 from agents.cli.terminal import ConfigOption, JsonOption
 from agents.cli.values import duration_s
@@ -130,7 +129,7 @@ def _list(measurement: str | None, as_json: bool) -> None:
         listed = {each.name: {"tags": list(each.tags), "fields": each.fields} for each in shapes}
         typer.echo(json.dumps(listed, indent=2))
         return
-    table = _table("measurement", "tags", "fields")
+    table = plain_table("measurement", "tags", "fields")
     for each in shapes:
         table.add_row(each.name, ", ".join(each.tags), ", ".join(each.fields))
     print_for_people(table)
@@ -149,19 +148,12 @@ def _show(query: HistoryQuery, found: list[Series], as_csv: bool, as_json: bool)
         writer.writerow(headings)
         writer.writerows((moment(at), *values) for at, values in rows)
     elif rows:
-        table = _table(*headings)
+        table = plain_table(*headings)
         for at, values in rows:
             table.add_row(moment(at), *("" if value is None else _shown(value) for value in values))
         print_for_people(table)
     else:
         typer.echo("nothing was measured then", err=True)
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
 
 
 def moment(ts: int) -> str:

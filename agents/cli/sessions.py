@@ -12,6 +12,7 @@ from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.cli.link import connected
 from agents.cli.questions import ask
+from agents.cli.screen import plain_table
 from agents.cli.terminal import Terminal, site_command
 from agents.cli.values import charger_id, session_id
 from bus_schema import Role
@@ -60,9 +61,8 @@ async def sessions(
 
 
 def _table(records: list[SessionRecord]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("session", "charger", "who", "by", "started", "lasted", "energy", "ended"):
-        table.add_column(heading, justify="right" if heading in ("lasted", "energy") else "left", overflow="fold")
+    headings = ("session", "charger", "who", "by", "started", "lasted", "energy", "ended")
+    table = plain_table(*headings, right=("lasted", "energy"))
     for record in records:
         table.add_row(
             record.session_id,

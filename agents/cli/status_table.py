@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.cli.picture import ChargerPicture, SitePicture
+from agents.cli.screen import plain_table
 from bus_schema.charger_messages import State, Telemetry
 from bus_schema.words import ChargerStatus, Severity
 
@@ -44,11 +45,7 @@ def _chargers_in_words(picture: SitePicture) -> str:
 
 
 def _table(*headings: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in headings:
-        numeric = heading in ("offers", "draws", "power", "energy")
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
-    return table
+    return plain_table(*headings, right=("offers", "draws", "power", "energy"))
 
 
 def _chargers(picture: SitePicture) -> Table:

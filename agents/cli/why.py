@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.cli.link import connected
 from agents.cli.questions import ask
+from agents.cli.screen import plain_table
 from agents.cli.terminal import Terminal, site_command
 from agents.cli.values import charger_id, duration_s
 from bus_schema import Role
@@ -58,9 +58,7 @@ def _story(charger: str, grants: list[GrantRecord], now_ms: int, since_s: int) -
     if not grants:
         return Group(Text(f"{charger}: the load balancer has granted nothing in this time."))
     lasted: dict[str, float] = {}
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("from", "for", "grant", "why"):
-        table.add_column(heading, justify="right" if heading in ("for", "grant") else "left", overflow="fold")
+    table = plain_table("from", "for", "grant", "why", right=("for", "grant"))
     begin_ms = now_ms - since_s * 1000
     for grant in grants:
         end_ms = now_ms if grant.to_ts is None else grant.to_ts

@@ -162,7 +162,8 @@ class Decider:
         for name, view in self.views.items():
             if view.is_silent(now_s):
                 continue
-            demand = view.demand(self.safety.exposures[name].fallback_a, now_s, utc_ms)
+            exposure = self.safety.exposures[name]
+            demand = view.demand(exposure.fallback_a, exposure.reserved_a(), now_s, utc_ms)
             if demand is not None:
                 found.append(demand)
         return found

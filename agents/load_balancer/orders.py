@@ -68,10 +68,14 @@ class Exposure:
     releasing: list[tuple[float, float]] = field(default_factory=list)
     """(until, amperes) of orders that were replaced by a lower one, while the car still follows."""
 
+    def reserved_a(self) -> float:
+        """Return what it may draw without any order. A."""
+        return self.fallback_a if self.obeys else max(self.rated_a, self.fallback_a)
+
     def floor_a(self) -> float:
         """Return what it counts with even when it has been ordered to draw nothing. A."""
-        floor = self.fallback_a if self.obeys else max(self.rated_a, self.fallback_a)
-        return floor if floor > self.drawn_a else self.drawn_a
+        reserved = self.reserved_a()
+        return reserved if reserved > self.drawn_a else self.drawn_a
 
     def worst_a(self, now_s: float) -> float:
         """Return what it may draw at worst. A."""

@@ -112,8 +112,8 @@ class ChargerView:
         state = self.state
         return state is not None and state.session is not None and not state.paused and state.status not in _NO_ENERGY
 
-    def demand(self, fallback_a: float, now_s: float, utc_ms: int) -> Demand | None:
-        """Return what it wants, None if nobody charges or could."""
+    def demand(self, fallback_a: float, reserved_a: float, now_s: float, utc_ms: int) -> Demand | None:
+        """Return what it wants, None if nobody charges or could; ``reserved_a`` counts for it in any case."""
         state, charger = self.state, self.charger
         if state is None or state.session is None or not self.wants_energy():
             return None
@@ -141,4 +141,5 @@ class ChargerView:
             priority=charger.priority if wish is None else wish.priority,
             weight=charger.weight,
             mode=Mode(charger.mode),
+            reserved_a=reserved_a,
         )

@@ -1,6 +1,6 @@
 """An agent as a process of its own: signals, logs, metrics, database, bus, and one exit code.
 
-``run_agent("ledger", load_site("site.toml"))`` is what ``chargebus agent ledger`` does.
+``run_agent(Ledger, load_site("site.toml"))`` is what ``chargebus agent ledger`` does.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from agents.registry import load_agent
 from agents.runtime.agent import Agent, CannotStart
 from agents.runtime.backoff import full_jitter
 from agents.runtime.clock import SystemClock
@@ -41,14 +40,10 @@ CLOSE_TIMEOUT_S = 5.0
 """How long the good-bye to the broker may take."""
 
 
-def run_agent(name: str, site: SiteConfig) -> int:
-    """Run the agent ``name`` until SIGTERM or SIGINT; return the process's exit code.
-
-    Raises :class:`agents.registry.UnknownAgent`.
-    """
+def run_agent(agent_type: type[Agent[Any]], site: SiteConfig) -> int:
+    """Run an agent until SIGTERM or SIGINT; return the process's exit code."""
     set_up_logs(site.log)
-    log: FilteringBoundLogger = structlog.get_logger().bind(agent=name)
-    agent_type = load_agent(name)
+    log: FilteringBoundLogger = structlog.get_logger().bind(agent=agent_type.name)
     try:
         asyncio.run(_run(agent_type, site, log))
     except (ConfigError, NewerDatabase, RoutingError, CannotStart) as error:

@@ -124,8 +124,10 @@ async def hosted(folder: Path, lines: list[Line]) -> float:
     return rate
 
 
-LEDGER = "import sys; from agents.registry import load_site; from agents.runtime.process import run_agent; " \
-    "sys.exit(run_agent('ledger', load_site(sys.argv[1])))"  # fmt: skip
+LEDGER = (
+    "import sys; from agents.ledger import Ledger; from agents.registry import load_site; "
+    "from agents.runtime.process import run_agent; sys.exit(run_agent(Ledger, load_site(sys.argv[1])))"
+)
 
 
 def cpu_s(pid: int) -> float:

@@ -14,10 +14,8 @@ import logging
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -43,6 +41,7 @@ from bus_schema.topics import (
     CHARGER_TELEMETRY,
 )
 from bus_schema.words import ChargerStatus, CpState, IdTokenType, Phase, ReplyCode, ReplyStage
+from tests.bench.child import Child
 
 TARGET_MS = 20.0
 SITE, BOOT = "bench", "0123456789ab"
@@ -192,15 +191,13 @@ async def charge_steadily(bus: MemoryBus, charge_points: int, seconds: int) -> f
     return (time.process_time() - began_cpu) / (time.monotonic() - began)
 
 
-async def measure(
-    charge_points: int, starts: int, steady_s: int, line: Callable[[], Any], say: Callable[[], None]
-) -> int:
+async def measure(charge_points: int, starts: int, steady_s: int, backend: Child) -> int:
     bus = MemoryBus()
     store = Store("sqlite://", OcppBridge.migrations)
     store.upgrade()
     settings = OcppBridge.settings_type.model_validate(
         {
-            "backends": [{"name": "b", "url": await line(), "kind": "steve"}],
+            "backends": [{"name": "b", "url": await backend.line(), "kind": "steve"}],
             "configuration": {"MeterValueSampleInterval": "10"},
             "drain_per_s": max(200, charge_points),
         }
@@ -211,7 +208,7 @@ async def measure(
     before_kib, began, began_cpu = resident_kib(), time.monotonic(), time.process_time()
     for number in range(charge_points):
         boot(bus, f"c{number}")
-    await line()
+    await backend.line()
     took, cpu = time.monotonic() - began, time.process_time() - began_cpu
     memory = (resident_kib() - before_kib) / charge_points
     print(f"{charge_points} charge points connected and booted at once in {took:.1f} s")
@@ -220,9 +217,9 @@ async def measure(
     await asyncio.sleep(5)
     idle = (time.process_time() - idle_cpu) / (time.monotonic() - idle_began)
     print(f"  {100 * idle:6.2f} % of one core while nothing happens")
-    say()
-    await line()
-    say()
+    backend.go_on()
+    await backend.line()
+    backend.go_on()
     found = sorted(bus.latencies_ms)
     p99 = found[int(len(found) * 0.99)]
     print(f"remote start to authorize on the bus, {len(found)} times:")
@@ -230,8 +227,8 @@ async def measure(
     if steady_s:
         share = await charge_steadily(bus, charge_points, steady_s)
         memory = (resident_kib() - before_kib) / charge_points
-        say()
-        count, middle, late = (await line()).split()
+        backend.go_on()
+        count, middle, late = (await backend.line()).split()
         print(f"everybody charges, telemetry at 1 Hz, MeterValues every 10 s, {steady_s} s long:")
         print(f"  {100 * share:6.1f} % of one core, {memory:.0f} KiB of memory each")
         print(f"  {count} MeterValues, median {middle} ms and p99 {late} ms old when the backend has them")
@@ -253,24 +250,9 @@ def main() -> int:
     if options.serve:
         asyncio.run(serve_backend(options.charge_points, options.starts))
         return 0
-    command = [sys.executable, "-m", "tests.bench.ocpp_charge_points", "--serve"]
-    command += ["--charge-points", str(options.charge_points), "--starts", str(options.starts)]
-    backend = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert backend.stdin is not None and backend.stdout is not None
-    lines, orders = backend.stdout, backend.stdin
-
-    async def line() -> str:
-        return (await asyncio.to_thread(lines.readline)).strip()
-
-    def say() -> None:
-        orders.write("go\n")
-        orders.flush()
-
-    try:
-        return asyncio.run(measure(options.charge_points, options.starts, options.steady, line, say))
-    finally:
-        backend.terminate()
-        backend.wait(20)
+    sizes = ("--charge-points", str(options.charge_points), "--starts", str(options.starts))
+    with Child("tests.bench.ocpp_charge_points", "--serve", *sizes) as backend:
+        return asyncio.run(measure(options.charge_points, options.starts, options.steady, backend))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from agents.runtime.host import AgentHost
 from agents.runtime.ocpp import format_time
 from agents.runtime.ocpp.v16 import V16
 from agents.runtime.store import Store
+from tests.bench.child import Child
 from tests.bench.ocpp_charge_points import quiet, resident_kib
 from tests.bench.ocpp_messages import ten_values
 from tests.ocpp_bridge.third_party import PackageCentralSystem
@@ -159,34 +159,20 @@ class Figures:
 
 async def measure(system: Callable[[int], AbstractAsyncContextManager[str]], stations: int, steady_s: int) -> Figures:
     async with system(stations) as url:
-        command = [sys.executable, "-m", "tests.bench.ocpp_stations", "--url", url, "--stations", str(stations)]
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert child.stdin is not None and child.stdout is not None
-        orders, lines = child.stdin, child.stdout
-
-        async def line() -> str:
-            return (await asyncio.to_thread(lines.readline)).strip()
-
-        def say() -> None:
-            orders.write("go\n")
-            orders.flush()
-
-        try:
+        arguments = ("--url", url, "--stations", str(stations))
+        with Child("tests.bench.ocpp_stations", *arguments) as child:
             before_kib, began, began_cpu = resident_kib(), time.monotonic(), time.process_time()
-            await line()
+            await child.line()
             storm_s, storm_cpu_s = time.monotonic() - began, time.process_time() - began_cpu
-            say()
+            child.go_on()
             await asyncio.sleep(EVERY_S + 2)
-            say()
+            child.go_on()
             began, began_cpu = time.monotonic(), time.process_time()
             await asyncio.sleep(steady_s)
             share = (time.process_time() - began_cpu) / (time.monotonic() - began)
             memory_kib = (resident_kib() - before_kib) / stations
-            say()
-            return Figures(storm_s, 1000 * storm_cpu_s / stations, memory_kib, share, await line())
-        finally:
-            child.terminate()
-            child.wait(20)
+            child.go_on()
+            return Figures(storm_s, 1000 * storm_cpu_s / stations, memory_kib, share, await child.line())
 
 
 async def compare(stations: int, steady_s: int, show: Callable[[str, Figures], Awaitable[None]]) -> None:

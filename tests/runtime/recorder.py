@@ -10,7 +10,6 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from agents import registry
 from agents.runtime.agent import Agent, Received, every, on
 from agents.runtime.process import run_agent
 from agents.runtime.site_config import AgentSettings, load_site
@@ -55,5 +54,4 @@ def say(*words: object) -> None:
 
 
 if __name__ == "__main__":
-    registry.AGENTS["recorder"] = "tests.runtime.recorder:Recorder"
-    sys.exit(run_agent("recorder", load_site(sys.argv[1])))
+    sys.exit(run_agent(Recorder, load_site(sys.argv[1])))

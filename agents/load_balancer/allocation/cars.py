@@ -53,6 +53,13 @@ class Car:
         return float(self.levels_a[0])
 
     @property
+    def minimum_is_free(self) -> bool:
+        """Whether its minimum current counts against the limits, whether it gets it or not; the sun is never free."""
+        return (
+            bool(self.levels_a.size) and self.floor_a <= self.demand.reserved_a and self.demand.mode is not Mode.SOLAR
+        )
+
+    @property
     def scheduled_now(self) -> bool:
         """Whether its schedule lets it charge now."""
         after = self.demand.not_after_s

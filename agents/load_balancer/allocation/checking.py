@@ -30,6 +30,7 @@ def _check_demand(demand: Demand) -> None:
         ("departure_s", demand.departure_s, -math.inf, math.inf),
         ("departure_error", demand.departure_error, 0.0, 1.0),
         ("priority", demand.priority, 0, 9),
+        ("reserved_a", demand.reserved_a, 0.0, math.inf),
         ("weight", demand.weight, 0.01, 100.0),
         ("not_before_s", demand.not_before_s, -math.inf, math.inf),
         ("not_after_s", demand.not_after_s, -math.inf, math.inf),

@@ -103,6 +103,9 @@ class Demand:
     weight: float = 1.0
     """What one Wh for this car counts against one for another of its priority. VIP: e.g. 3."""
     mode: Mode = Mode.FAST
+    reserved_a: float = 0.0
+    """What counts against the limits for it even while it gets 0 A, such as its fallback. A minimum current that is not
+    above this costs nobody anything."""
     not_before_s: float = 0.0
     """Scheduled charging: 0 A until then."""
     not_after_s: float | None = None

@@ -97,7 +97,7 @@ def _hold(
     for i, (car, starts) in enumerate(zip(cars, started, strict=True)):
         if car.running:
             targets[i] = min(car.memory.current_a, car.upper_a)
-        elif starts and not car.memory.served and not choosy(car, outlook):
+        elif starts and (car.minimum_is_free or not car.memory.served) and not choosy(car, outlook):
             targets[i] = car.floor_a
     first, later = admission(cars, targets, started, (), settings, now_s)
     kept = [i for i in (*first, *later) if targets[i] > 0]

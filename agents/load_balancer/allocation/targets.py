@@ -146,7 +146,7 @@ def _values(
     for i, (car, on) in enumerate(zip(chosen, started, strict=True)):
         if car.idle or car.demand.mode in (Mode.CHEAP, Mode.SOLAR):
             continue
-        first = turn_is_due(car, settings, now_s) or protected(car, settings, now_s)
+        first = car.minimum_is_free or turn_is_due(car, settings, now_s) or protected(car, settings, now_s)
         floor[i] = DUE_VALUE if first else KEEP_VALUE * on
         above[i] = FINISH_VALUE * on
     return weight, 1 + floor, 1 + above

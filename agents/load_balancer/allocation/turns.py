@@ -57,7 +57,8 @@ def starting(cars: Sequence[Car], network: Network, settings: Settings) -> list[
     limits = np.where(crowded, network.limits * settings.floors_share, network.limits)
     filling = Filling(cars, replace(network, limits=limits))
     filling.admit(sorted(fast, key=lambda i: (not cars[i].running, -cars[i].demand.priority, -cars[i].urgency, i)))
-    return [car.running or bool(filling.currents_a[i] > 0) for i, car in enumerate(cars)]
+    free = {i for i in fast if cars[i].minimum_is_free}
+    return [car.running or i in free or bool(filling.currents_a[i] > 0) for i, car in enumerate(cars)]
 
 
 def admission(
@@ -80,19 +81,15 @@ def admission(
         share = float(targets[i]) / car.floor_a
         if i in choosy and share < (KEPT if car.running else CHOSEN):
             continue
-        key = (
-            -car.demand.priority,
-            _tier(car, share, started[i], settings, now_s),
-            -min(1.0, share),
-            -car.urgency,
-            i,
-        )
-        (first if key[1] < LATER else later).append((key, i))
+        tier = _tier(car, share, started[i], settings, now_s)
+        # Who takes nothing from anybody goes before all priorities.
+        key = (tier != _FREE, -car.demand.priority, tier, -min(1.0, share), -car.urgency, i)
+        (first if tier < LATER else later).append((key, i))
     return [i for _, i in sorted(first)], [i for _, i in sorted(later)]
 
 
 LATER = 10
-_PROTECTED, _DUE, _RUNNING, _CHOSEN, _STARTING = 0, 1, 2, 3, 4
+_FREE, _PROTECTED, _DUE, _RUNNING, _CHOSEN, _STARTING = 0, 1, 2, 3, 4, 5
 _DROPPED, _WAITING, _RESTING, _IDLE, _FULFILLED = 10, 11, 12, 13, 14
 
 
@@ -102,6 +99,8 @@ def _tier(car: Car, share: float, started: bool, settings: Settings, now_s: floa
         return _FULFILLED
     if car.idle:
         return _IDLE
+    if started and car.minimum_is_free:
+        return _FREE
     if car.running:
         if protected(car, settings, now_s):
             return _PROTECTED

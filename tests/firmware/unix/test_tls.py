@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,14 +31,19 @@ def make_pki(folder: Path, *, ran_out: str = "") -> Path:
     return folder
 
 
-def serve(pki: Path, folder: Path) -> RunningBroker:
-    """Start a Mosquitto that lets nobody in without a certificate, and everybody write as themselves only."""
+@contextmanager
+def serving(pki: Path, folder: Path) -> Iterator[RunningBroker]:
+    """Run a Mosquitto that lets nobody in without a certificate, and everybody write as themselves only."""
     acl = folder / "acl"
     acl.write_text("pattern readwrite ev/v1/garage/charger/%u/#\nuser site\ntopic readwrite ev/v1/garage/#\n")
     tls = f"cafile {pki}/ca.pem\ncertfile {pki}/broker.pem\nkeyfile {pki}/broker.key\n"
     names = "require_certificate true\nuse_identity_as_username true\n"
     extra = f"per_listener_settings false\nacl_file {acl}\n"
-    return start_broker("installed", folder, extra_conf=extra, listener_conf=tls + names, wait_for_login=False)
+    broker = start_broker("installed", folder, extra_conf=extra, listener_conf=tls + names, wait_for_login=False)
+    try:
+        yield broker
+    finally:
+        remove_broker(broker)
 
 
 async def refusals(program: str, folder: Path, broker: RunningBroker, pki: Path) -> list[str]:
@@ -63,8 +70,7 @@ class Silent:
 
 async def test_a_session_over_tls_with_the_chargers_own_certificate(unix_port: str, tmp_path: Path) -> None:
     pki = make_pki(tmp_path / "pki")
-    broker = serve(pki, tmp_path)
-    try:
+    with serving(pki, tmp_path) as broker:
         async with Charger(unix_port, tmp_path, broker, pki) as charger:
             charging = await charger.charge()
             assert charging["offered_current_a"] == 32.0
@@ -73,42 +79,31 @@ async def test_a_session_over_tls_with_the_chargers_own_certificate(unix_port: s
             await eventually(charger.ended_sessions)
             assert "broker: connected\n" in charger.output
             assert "as c1 (p2, c1, k30, u'c1')" in Path(broker.log_path).read_text()  # type: ignore[attr-defined]
-    finally:
-        remove_broker(broker)
 
 
 async def test_another_authority_is_refused_in_words(unix_port: str, tmp_path: Path) -> None:
-    broker = serve(make_pki(tmp_path / "pki"), tmp_path)
-    try:
+    with serving(make_pki(tmp_path / "pki"), tmp_path) as broker:
         said = await refusals(unix_port, tmp_path, broker, make_pki(tmp_path / "other"))
         assert set(said) == {
             "broker: not connected: ProtocolError: the broker is not trusted: "
             "The certificate is not correctly signed by the trusted CA"
         }
-    finally:
-        remove_broker(broker)
 
 
 async def test_a_brokers_certificate_that_has_run_out_is_refused_in_words(unix_port: str, tmp_path: Path) -> None:
     pki = make_pki(tmp_path / "pki", ran_out="broker")
-    broker = serve(pki, tmp_path)
-    try:
+    with serving(pki, tmp_path) as broker:
         said = await refusals(unix_port, tmp_path, broker, pki)
         assert set(said) == {
             "broker: not connected: ProtocolError: the broker is not trusted: The certificate validity has expired"
         }
-    finally:
-        remove_broker(broker)
 
 
 async def test_a_chargers_certificate_that_has_run_out_lets_nobody_in(unix_port: str, tmp_path: Path) -> None:
     pki = make_pki(tmp_path / "pki", ran_out="c1")
-    broker = serve(pki, tmp_path)
-    try:
+    with serving(pki, tmp_path) as broker:
         said = await refusals(unix_port, tmp_path, broker, pki)
         assert all("not connected: OSError" in line for line in said), said
-    finally:
-        remove_broker(broker)
 
 
 async def test_a_handshake_that_hangs_keeps_nothing_else_waiting(unix_port: str, tmp_path: Path) -> None:

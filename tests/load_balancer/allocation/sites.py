@@ -57,6 +57,7 @@ def demands(draw, most: int = 8) -> list[Demand]:
                 departure_s=draw(st.one_of(st.none(), st.floats(-20_000, 60_000))),
                 departure_error=draw(st.sampled_from([None, 0.0, 0.3, 1.0])),
                 priority=draw(st.integers(0, 9)),
+                reserved_a=draw(st.sampled_from([0.0, 0.0, 6.0, 32.0])),
                 weight=draw(st.sampled_from([1.0, 3.0, 0.2])),
                 mode=draw(st.sampled_from([Mode.FAST, Mode.FAST, *Mode])),
                 not_before_s=draw(st.sampled_from([0.0, 0.0, 0.0, -50.0, 3_000.0])),

@@ -285,3 +285,33 @@ def test_a_hurried_plan_gives_a_newcomer_a_minimum_where_there_is_room():
     more = [*site.cars.values(), wants("new")]
     limits = fuse("garage", 70, more)
     assert currents(plan(more, limits, site.state, now_s=site.now_s, hold=True)) == {"a": 32, "b": 32, "new": 6}
+
+
+def crowd(**latecomer) -> list[Demand]:
+    """Five cars that have shared 63 A for a while, and one with one phase that comes when all is given away."""
+    cars = [demand(f"c{number}", *PHASES, offered_a=12.0, energy_delivered_wh=500.0) for number in range(5)]
+    return [*cars, demand("late", "L1", **latecomer)]
+
+
+def test_who_may_draw_a_minimum_without_any_order_is_never_ordered_less():
+    # A paused charger counts with its fallback all the same: its pause would be of use to nobody.
+    site = Site(cars := crowd(reserved_a=6.0), fuse("garage", 63, cars))
+    for _ in range(60):
+        assert site.run(5, step_s=5)["late"] >= 6
+    other = Site(cars := crowd(), fuse("garage", 63, cars))
+    assert other.run(300, step_s=5)["late"] == 0, "else this test shows nothing"
+
+
+def test_a_reserved_minimum_comes_back_at_once_after_a_limit_fell():
+    site = Site(cars := crowd(reserved_a=6.0), fuse("garage", 63, cars))
+    site.run(60)
+    site.limits = fuse("garage", 0, cars)
+    assert set(site.run(1, step_s=1).values()) == {0.0}
+    site.limits = fuse("garage", 63, cars)
+    assert site.run(1, step_s=1)["late"] >= 6
+
+
+def test_a_car_that_waits_for_the_sun_does_not_charge_because_its_minimum_is_reserved():
+    cars = [demand("sunny", "L1", mode=Mode.SOLAR, reserved_a=6.0)]
+    decided = plan(cars, fuse("garage", 63, cars), now_s=0.0, outlook=Outlook(None, Series(0.0)))
+    assert decided.current_a("sunny") == 0
