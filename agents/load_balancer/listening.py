@@ -137,7 +137,9 @@ class Listening(Agent[LoadBalancerSettings]):
         view.take_state(state, now_s)
         if received.retained:
             view.heard_s = heard_s  # It may be old: it says nothing about whether the charger lives.
-        elif state.ts is not None:
+        else:
+            self.safety.heard(name, state.offered_current_a, None, now_s)
+        if not received.retained and state.ts is not None:
             self.heard.clocks[name] = (received.received_ms - state.ts) / 1000
             self._compare_lease(name, state, now_s)
         if silent or before != (view.session, view.wants_energy(), view.cap_a):
@@ -160,9 +162,11 @@ class Listening(Agent[LoadBalancerSettings]):
     @on(CHARGER_TELEMETRY)
     async def telemetry(self, received: Received[Telemetry]) -> None:
         """Take measured values."""
-        view = self.decider.views.get(received.charger)
+        name, telemetry, now_s = received.charger, received.message, self.clock.monotonic_s()
+        view = self.decider.views.get(name)
         if view is not None:
-            view.take_telemetry(received.message, self.clock.monotonic_s())
+            view.take_telemetry(telemetry, now_s)
+            self.safety.heard(name, telemetry.offered_current_a, view.drawn_a(now_s), now_s)
 
     # --- wishes and meters ---
 

@@ -25,6 +25,15 @@ class Margins:
     charger, 5 s for the car to follow (IEC 61851-1), and a clock that runs 1 % slow."""
     reaction_s: float = 5.5
     """How long a car may draw the old current after its charger has offered less (IEC 61851-1: 5 s)."""
+    slow_s: float = 12.0
+    """For how much longer a car that is measured to draw the old current all the same is counted with that; then it
+    counts as one that draws what it likes (:mod:`agents.load_balancer.overdraw`)."""
+    measured_s: float = 3.0
+    """How long a measurement of such a car counts: three times the distance of the next."""
+
+
+FOLLOWED_A = 0.5
+"""A car has followed when it draws at most so much more than its charger offers: what meters differ by."""
 
 
 @dataclass(slots=True)
@@ -67,6 +76,12 @@ class Exposure:
     orders: list[Order] = field(default_factory=list)
     releasing: list[tuple[float, float]] = field(default_factory=list)
     """(until, amperes) of orders that were replaced by a lower one, while the car still follows."""
+    lowered_s: float = -1e18
+    """Until when a car had to have followed the last time that something higher ceased to count."""
+    slow: tuple[float, float] = (-1e18, 0.0)
+    """(until, amperes) that a car was measured to draw although it had to have followed."""
+    offered_a: float | None = None
+    """What the charger was last heard to offer; None before it has said so."""
 
     def reserved_a(self) -> float:
         """Return what it may draw without any order. A."""
@@ -79,7 +94,14 @@ class Exposure:
 
     def worst_a(self, now_s: float) -> float:
         """Return what it may draw at worst. A."""
-        worst = self.floor_a()
+        granted, drawn_a = self.granted_a(now_s), self.drawn_a
+        if now_s < self.slow[0] and self.slow[1] > drawn_a:
+            drawn_a = self.slow[1]
+        return granted if granted > drawn_a else drawn_a
+
+    def granted_a(self, now_s: float) -> float:
+        """Return the most that it was granted and may keep to, whatever it was measured to draw. A."""
+        worst = self.reserved_a()
         for order in self.orders:
             if order.current_a > worst:
                 worst = order.current_a
@@ -107,6 +129,7 @@ class Exposure:
     def expire(self, now_s: float, margins: Margins) -> None:
         """Forget what is certainly over."""
         if any(order.ends_s(margins) <= now_s for order in self.orders):
+            self.lowered_s = now_s
             self.orders = [order for order in self.orders if order.ends_s(margins) > now_s]
         if self.releasing:
             self.releasing = [each for each in self.releasing if each[0] > now_s]
@@ -124,8 +147,26 @@ class Exposure:
             # A car that is told yet another current while it follows the last may begin to follow anew.
             following = [a for ends_s, a in self.releasing if now_s < ends_s] + [other.current_a for other in replaced]
             self.releasing = [(until_s, current_a) for current_a in following if current_a > order.current_a]
+            self.lowered_s = until_s
         self.orders = kept
         return True
+
+    def offers(self, offered_a: float, now_s: float, margins: Margins) -> None:
+        """Take what the charger is heard to offer.
+
+        Whatever changes that, a pause or the lease of somebody else too, a car that is still following a decrease may
+        begin to follow anew.
+        """
+        if offered_a != self.offered_a and self.releasing:
+            until_s = now_s + margins.reaction_s
+            self.releasing = [(until_s, current_a) for ends_s, current_a in self.releasing if now_s < ends_s]
+            self.lowered_s = max(self.lowered_s, until_s if self.releasing else self.lowered_s)
+        self.offered_a = offered_a
+
+    def measured(self, drawn_a: float, now_s: float, margins: Margins) -> None:
+        """Take what is drawn: a car that has not followed a decrease in time counts with that for a while."""
+        slow = drawn_a > self.granted_a(now_s) + FOLLOWED_A and now_s < self.lowered_s + margins.slow_s
+        self.slow = (now_s + margins.measured_s, drawn_a) if slow else (-1e18, 0.0)
 
     def refused(self, order_id: str) -> bool:
         """Take an answer that says that the order was not executed; return whether it counted."""

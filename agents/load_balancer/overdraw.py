@@ -50,10 +50,7 @@ class Overdraws:
         counted, to_stop = [], []
         for name, view in decider.views.items():
             exposure = decider.safety.exposures[name]
-            drawn_a, counted_a = view.drawn_a(now_s), exposure.drawn_a
-            exposure.drawn_a = 0.0
-            granted_a = exposure.worst_a(now_s)
-            exposure.drawn_a = counted_a
+            drawn_a, granted_a = view.drawn_a(now_s), exposure.granted_a(now_s)
             seen = self.standing.get(name)
             if drawn_a is None or drawn_a <= granted_a * SHARE + MORE_A:
                 if seen is not None:

@@ -79,6 +79,13 @@ class Safety:
         """Take what a charger draws beyond its grants; 0 when it keeps to them."""
         self.exposures[charger].drawn_a = current_a
 
+    def heard(self, charger: str, offered_a: float, drawn_a: float | None, now_s: float) -> None:
+        """Take what a charger says that it offers and, if that is known, what is drawn there."""
+        exposure = self.exposures[charger]
+        exposure.offers(offered_a, now_s, self.margins)
+        if drawn_a is not None:
+            exposure.measured(drawn_a, now_s, self.margins)
+
     def foreign(
         self, charger: str, order_id: str, current_a: float, now_s: float, executable_s: float, lease_s: float
     ) -> None:

@@ -76,6 +76,46 @@ def test_a_car_that_is_told_less_and_less_may_begin_to_follow_anew_each_time() -
     assert safety.worst_a("c1", 14 + MARGINS.reaction_s) == 8
 
 
+def a_decrease_to_8(safety: Safety) -> None:
+    """c1 had 32 A and is known to offer 8 A from second 10 on."""
+    for at_s, current_a in ((0, 32), (10, 8)):
+        order(safety, {"c1": current_a}, at_s)
+        safety.done("c1", f"c1@{at_s}", at_s)
+    safety.heard("c1", 8.0, None, 10)
+
+
+def test_a_car_may_begin_to_follow_anew_when_somebody_else_changes_the_offer() -> None:
+    safety = obeying(a_site())
+    a_decrease_to_8(safety)
+    safety.heard("c1", 8.0, 32.0, 12)
+    safety.heard("c1", 0.0, None, 14)  # It was paused.
+    assert safety.worst_a("c1", 14 + MARGINS.reaction_s - 0.1) == 32
+    assert safety.worst_a("c1", 14 + MARGINS.reaction_s) == 8
+
+
+def test_a_car_that_is_measured_not_to_have_followed_counts_with_what_it_draws() -> None:
+    safety = obeying(a_site())
+    a_decrease_to_8(safety)
+    late_s = 10 + MARGINS.reaction_s
+    for after_s in range(8):
+        safety.heard("c1", 8.0, 20.0, late_s + after_s)
+        assert safety.worst_a("c1", late_s + after_s + 0.9) == 20
+    assert order(safety, {"c2": 32}, late_s + 7.5)["c2"].current_a == 20
+    safety.heard("c1", 8.0, 8.2, late_s + 8)
+    assert safety.worst_a("c1", late_s + 8) == 8
+
+
+def test_a_slow_car_counts_no_longer_than_until_it_is_one_that_draws_what_it_likes() -> None:
+    safety = obeying(a_site())
+    a_decrease_to_8(safety)
+    over_s = 10 + MARGINS.reaction_s + MARGINS.slow_s
+    safety.heard("c1", 8.0, 20.0, over_s)
+    assert safety.worst_a("c1", over_s) == 8
+    # One that has never been told less only a moment ago is not slow either.
+    safety.heard("c2", 6.0, 20.0, 0)
+    assert safety.worst_a("c2", 0) == 6
+
+
 def test_an_order_without_an_answer_counts_until_it_can_no_more_have_an_effect() -> None:
     safety = obeying(a_site())
     order(safety, {"c1": 32}, 0)
@@ -175,10 +215,13 @@ class WorstCharger:
     car_a: float = 0.0
     """What its car may still draw: it follows a lower offer only after the reaction time."""
     follows_s: float = 0.0
+    paused: bool = False
     under_way: list[tuple[str, float, float]] = field(default_factory=list)
     """(id, amperes, executable until)."""
 
     def limit_a(self, now_s: float) -> float:
+        if self.paused:
+            return 0.0
         if self.lease_a is None:
             return self.fallback_a
         # A hung app, a slow clock: the lease goes on for a while.
@@ -207,11 +250,17 @@ class WorstCharger:
         return order_id
 
     def reboot(self, now_s: float) -> None:
+        # Its contactor opens.
+        self.lease_a, self.paused, self.car_a, self.follows_s = None, False, 0.0, now_s
+
+    def pause_or_resume(self, now_s: float) -> float:
+        """Somebody else lowers or raises what it offers: its car begins to follow anew; return what it says then."""
         self.may_draw_a(now_s)
-        self.lease_a, self.follows_s = None, now_s
+        self.paused, self.follows_s = not self.paused, now_s
+        return self.limit_a(now_s)
 
 
-KINDS = ("want", "want", "execute", "execute", "execute", "lose", "reboot", "wait", "late answer")
+KINDS = ("pause", "want", "want", "execute", "execute", "execute", "lose", "reboot", "wait", "late answer")
 CURRENTS_A = (0.0, 6.0, 8.0, 16.0, 24.0, 32.0)
 WAITS_S = (0.1, 1.0, 4.0, 20.0, 45.0)
 Action = tuple[str, int, float, float]
@@ -267,6 +316,8 @@ def live(steps: list[Action], fallback_a: float, margins: Margins) -> None:
             charger.under_way.pop(0)
         elif action == "reboot":
             charger.reboot(now_s)
+        elif action == "pause":
+            safety.heard(name, charger.pause_or_resume(now_s), None, now_s)
         elif action == "late answer" and answers:
             safety.done(*answers.pop(0), now_s)
         elif action == "wait":

@@ -51,7 +51,7 @@ def unanswered_orders_do_not_count() -> AbstractContextManager[Any]:
 
 def fallback_does_not_count() -> AbstractContextManager[Any]:
     """A charger that has been told to draw nothing draws nothing."""
-    return patch.object(Exposure, "floor_a", lambda self: 0.0)
+    return patch.object(Exposure, "reserved_a", lambda self: 0.0)
 
 
 def any_answer_replaces_everything() -> AbstractContextManager[Any]:
@@ -69,7 +69,16 @@ def any_answer_replaces_everything() -> AbstractContextManager[Any]:
 
 def cars_follow_at_once() -> AbstractContextManager[Any]:
     """No time for the car to follow a lower offer."""
-    return _margins(reaction_s=0.0)
+    return _margins(reaction_s=0.0, slow_s=0.0)
+
+
+def only_orders_change_an_offer() -> AbstractContextManager[Any]:
+    """A car that follows a decrease does not mind a pause, nor is it looked at whether it has followed."""
+
+    def deaf(self: Exposure, *_: Any) -> None:
+        return None
+
+    return patch.multiple(Exposure, offers=deaf, measured=deaf)
 
 
 def leases_do_not_count() -> AbstractContextManager[Any]:
@@ -86,7 +95,7 @@ def _margins(**changes: float) -> AbstractContextManager[Any]:
 
 def chargers_obey_unasked() -> AbstractContextManager[Any]:
     """A charger that does not wait for the balancer is counted as if it did."""
-    return patch.object(Exposure, "floor_a", lambda self: max(self.fallback_a, self.drawn_a))
+    return patch.object(Exposure, "reserved_a", lambda self: self.fallback_a)
 
 
 def crowded_rows_take_more() -> AbstractContextManager[Any]:
@@ -247,11 +256,12 @@ class Hunt:
     table: dict[str, Any] | None = None
     wild: bool = False
     most: int = 60
+    minutes: float = 5.0
 
     def scenario(self, seed: int) -> Scenario:
         return Scenario(
             seed,
-            minutes=5.0,
+            minutes=self.minutes,
             faults=self.faults,
             twin=self.twin,
             planner="random",
@@ -285,6 +295,7 @@ MUTATIONS: dict[Mutation, Hunt] = {
     any_answer_replaces_everything: Hunt(
         46, frozenset({"delay", "hostile", "duplicate"}), table={**a_table(40.0, 0.0), "plan_s": 1.0}, most=400
     ),
+    only_orders_change_an_offer: Hunt(549, most=1, minutes=5.5),
     cars_follow_at_once: Hunt(1, NONE, table=a_table(40.0, 0.0)),
     leases_do_not_count: Hunt(1, frozenset({"partition"}), table=a_table(40.0, 0.0)),
     chargers_obey_unasked: Hunt(1, frozenset({"power"}), table=a_table(40.0, 0.0), wild=True),
