@@ -1,12 +1,17 @@
 """Settings of a charger that ``configure`` changes. The firmware's table of them is generated from here."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from bus_schema.message import Source, Struct
 from bus_schema.units import CurrentA, DurationS, VoltageV
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 
 class ChargerSettings(Struct):
@@ -78,20 +83,22 @@ def _only_known_settings(patch: Any) -> Any:
     return checked
 
 
-def _patch_json_schema() -> dict[str, Any]:
-    schema = ChargerSettings.model_json_schema()
-    return {
-        "type": "object",
-        "minProperties": 1,
-        "additionalProperties": False,
-        "properties": schema["properties"],
-    }
+class _OnlyKnownSettings:
+    """Makes the JSON Schema of a patch when somebody asks for it: making it takes longer than importing this."""
+
+    def __get_pydantic_json_schema__(self, _core: "CoreSchema", _handler: "GetJsonSchemaHandler") -> "JsonSchemaValue":
+        return {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": False,
+            "properties": ChargerSettings.model_json_schema()["properties"],
+        }
 
 
 ChargerSettingsPatch = Annotated[
     dict[str, SettingValue],
     Field(min_length=1),
     BeforeValidator(_only_known_settings),
-    WithJsonSchema(_patch_json_schema()),
+    _OnlyKnownSettings(),
 ]
 """Some of the settings, each with the type and range of :class:`ChargerSettings`: only those named change."""

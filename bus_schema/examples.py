@@ -29,6 +29,7 @@ _SENT: dict[str, Any] = {"ts": NOW, **_BOOT}
 _NUMBERED: dict[str, Any] = {**_SENT, "seq": 17, "oldest_seq": 12}
 _SESSION = "0123456789ab-3"
 _CARD = IdToken(type=IdTokenType.RFID, value="04A2B3C4D5E680")
+_LIST_DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 _CHARGER: tuple[tuple[Topic[Any], Message], ...] = (
     (topics.CHARGER_ONLINE, charger_messages.Online(**_SENT, online=True)),
@@ -417,6 +418,17 @@ _SITE: tuple[tuple[Topic[Any], Message], ...] = (
         ),
     ),
     (
+        topics.AGENT_QUERY,
+        site_messages.BackendListQuery(
+            ts=NOW,
+            id="ask-6",
+            source="access",
+            deadline_ts=NOW + 5_000,
+            charger="c1",
+            digest=_LIST_DIGEST,
+        ),
+    ),
+    (
         topics.AGENT_ANSWER,
         site_messages.QueryAnswer(
             ts=NOW,
@@ -433,6 +445,25 @@ _SITE: tuple[tuple[Topic[Any], Message], ...] = (
             id="ask-4",
             ok=True,
             payload='{"configurationKey":[{"key":"HeartbeatInterval","readonly":false,"value":"300"}]}',
+        ),
+    ),
+    (
+        topics.CHARGER_BACKEND_LIST,
+        site_messages.BackendListNotice(ts=NOW, version=3, count=1, digest=_LIST_DIGEST),
+    ),
+    (
+        topics.AGENT_BACKEND_LIST,
+        site_messages.BackendListAnswer(
+            ts=NOW,
+            id="ask-6",
+            ok=True,
+            cards=[
+                site_messages.BackendCard(
+                    id_token=_CARD,
+                    parent_id_token=IdToken(type=IdTokenType.RFID, value="FLEET"),
+                    expires_ts=NOW + 86_400_000,
+                )
+            ],
         ),
     ),
     (

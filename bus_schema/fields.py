@@ -6,6 +6,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from bus_schema.docstrings import field_docstrings
 from bus_schema.topic import Topic
 from bus_schema.units import Unit
 
@@ -49,11 +50,11 @@ class Field:
 
 def fields(model: type[BaseModel]) -> list[Field]:
     """Return the fields of ``model`` in the order in which they are written."""
-    found = []
+    found, docstrings = [], field_docstrings(model)
     for name, info in model.model_fields.items():
         kind, nullable, metadata = _unwrap(info.annotation)
         units = [extra for extra in (*info.metadata, *metadata) if isinstance(extra, Unit)]
-        found.append(Field(name, kind, nullable, units[0] if units else None, info.description or ""))
+        found.append(Field(name, kind, nullable, units[0] if units else None, docstrings.get(name, "")))
     return found
 
 

@@ -1,12 +1,18 @@
 """The base of every message, and the error for a payload that is not one."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from bus_schema.docstrings import field_docstrings
 from bus_schema.ids import Id
 from bus_schema.units import TimestampMs, UptimeMs
 from bus_schema.words import IdTokenType
+
+if TYPE_CHECKING:  # pydantic imports these only when somebody asks for a JSON Schema.
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 SCHEMA_VERSION = "1.0"
 """Version of the contract. The major number stands in the topic root; the minor one grows with added fields."""
@@ -32,7 +38,18 @@ class ContractError(ValueError):
 class Struct(BaseModel):
     """A frozen, strictly typed piece of a message. Unknown fields are ignored, so that minor versions may add."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: "CoreSchema", handler: "GetJsonSchemaHandler"
+    ) -> "JsonSchemaValue":
+        """Describe each field in the words below it."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in field_docstrings(cls).items():
+            properties.get(name, {}).setdefault("description", text)
+        return schema
 
 
 class Message(Struct):

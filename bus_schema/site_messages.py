@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from bus_schema.command import Caps
+from bus_schema.command import Caps, LocalListEntry
 from bus_schema.event import SessionRecord
 from bus_schema.ids import Id
-from bus_schema.message import Count, IdToken, Key, Message, Source, Struct, Text
+from bus_schema.message import Count, IdToken, Key, ListVersion, Message, Source, Struct, Text
 from bus_schema.units import CurrentA, DelayMs, DurationS, TimestampMs
 from bus_schema.words import Severity, Verdict
 
@@ -176,6 +176,24 @@ class OcppTraffic(Message):
     """The same, 99th percentile."""
 
 
+ListDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 of a list of cards: equal lists have equal ones, whichever charger they are for."""
+
+
+class BackendListNotice(Message):
+    """Which cards the OCPP backend has listed for a charger (SendLocalList), as the bridge holds them. Retained.
+
+    Whoever sends chargers their lists asks for the cards when the digest is new to it: :class:`BackendListQuery`.
+    """
+
+    version: ListVersion
+    """listVersion that the backend has given; 0 while there is none."""
+    count: Annotated[int, Field(ge=0, le=100_000)]
+    """How many cards there are; 0 also while the backend has switched its list off (LocalAuthListEnabled)."""
+    digest: ListDigest
+    """Digest of the cards."""
+
+
 class QueryBase(Message):
     """What every question to an agent carries."""
 
@@ -245,13 +263,25 @@ class SettleQuery(QueryBase):
     """Why it will not come; kept with the record."""
 
 
+class BackendListQuery(QueryBase):
+    """Which cards has the backend listed for this charger? By UID, a page at a time."""
+
+    op: Literal["backend_list"] = "backend_list"
+    charger: Id
+    """Which charger."""
+    digest: ListDigest
+    """The list that is meant, as :class:`BackendListNotice` tells it: pages of two lists are never mixed."""
+    cursor: Key | None = None
+    """Where the last page ended; null for the first page."""
+
+
 def _about_sessions(value: Any) -> Any:
     """A question without ``op`` is of before there was a second kind."""
     return {"op": "sessions", **value} if isinstance(value, dict) else value
 
 
 Query = Annotated[
-    SessionsQuery | WhyQuery | OcppCallQuery | SettleQuery,
+    SessionsQuery | WhyQuery | OcppCallQuery | SettleQuery | BackendListQuery,
     Field(discriminator="op"),
     BeforeValidator(_about_sessions),
 ]
@@ -314,3 +344,30 @@ class OcppCallAnswer(Message):
     """Why not, in words."""
     payload: Annotated[str, StringConstraints(max_length=3000)] = ""
     """The station's answer, as JSON."""
+
+
+BACKEND_LIST_PAGE = 10
+"""Most cards on a page of :class:`BackendListAnswer`; ten of the largest fit a message."""
+
+
+class BackendCard(LocalListEntry):
+    """A card that an OCPP backend has listed."""
+
+    not_known: bool = False
+    """True when the backend says that it does not know the card (Invalid): another policy may accept it, and where
+    there is none it counts as blocked."""
+
+
+class BackendListAnswer(Message):
+    """The bridge's answer to :class:`BackendListQuery`."""
+
+    id: Key
+    """Id of the question."""
+    ok: bool
+    """False when the list is not there (any more); ``reason`` says why."""
+    reason: Text = ""
+    """Why not, in words."""
+    cards: Annotated[list[BackendCard], Field(max_length=BACKEND_LIST_PAGE)] = []
+    """Cards that a charger's reader can tell, their UIDs in capitals and in order."""
+    cursor: Key | None = None
+    """Give it with the next question for the next page; null on the last page."""

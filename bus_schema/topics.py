@@ -21,6 +21,8 @@ from bus_schema.site_messages import (
     AgentClaim,
     AgentHealth,
     Alarm,
+    BackendListAnswer,
+    BackendListNotice,
     BrokerStatus,
     OcppCallAnswer,
     OcppTraffic,
@@ -169,6 +171,17 @@ CHARGER_WISH: Topic[Wish] = Topic(
     PEOPLE_AND_AGENTS,
     "What the driver wants; cleared with the session.",
     clearable=True,
+)
+CHARGER_BACKEND_LIST: Topic[BackendListNotice] = Topic(
+    "charger_backend_list",
+    "charger/{charger}/backend_list",
+    BackendListNotice,
+    1,
+    True,
+    (Role.OCPP_BRIDGE,),
+    # The bridge hears its own: one that is left from another life is put right.
+    (Role.ACCESS, Role.OCPP_BRIDGE, Role.CONSOLE, Role.TECHNICIAN),
+    "Which cards the OCPP backend has listed for the charger.",
 )
 GRID_TELEMETRY: Topic[GridTelemetry] = Topic(
     "grid_telemetry",
@@ -368,6 +381,19 @@ AGENT_STATION_ANSWER: Topic[OcppCallAnswer] = Topic(
     own_read_level="asker",
 )
 
+AGENT_BACKEND_LIST: Topic[BackendListAnswer] = Topic(
+    "agent_backend_list",
+    "agent/{agent}/backend_list/{asker}",
+    BackendListAnswer,
+    1,
+    False,
+    (Role.OCPP_BRIDGE,),
+    PEOPLE_AND_AGENTS,
+    "The bridge's answer to whoever asked which cards the backend has listed.",
+    own_level="agent",
+    own_read_level="asker",
+)
+
 TOPICS: tuple[Topic[Any], ...] = (
     CHARGER_ONLINE,
     CHARGER_META,
@@ -379,6 +405,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     CHARGER_COMMAND_REPLY,
     CHARGER_DECISION,
     CHARGER_WISH,
+    CHARGER_BACKEND_LIST,
     GRID_TELEMETRY,
     CIRCUIT_LOAD,
     SHADOW_DECISION,
@@ -396,6 +423,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     AGENT_ANSWER,
     AGENT_STORY,
     AGENT_STATION_ANSWER,
+    AGENT_BACKEND_LIST,
 )
 """The table."""
 

@@ -100,10 +100,13 @@ DelayMs = Annotated[
 ]
 """Milliseconds that something took, with fractions, at most a day."""
 
+MAX_TIMESTAMP_MS = 4_102_444_800_000
+"""Latest moment that a message can name: 2100-01-01. ms."""
+
 TimestampMs = Annotated[
     int,
     Unit("ms", "", ""),
-    Field(ge=0, le=4_102_444_800_000, json_schema_extra={"unit": "ms since 1970-01-01T00:00:00Z"}),
+    Field(ge=0, le=MAX_TIMESTAMP_MS, json_schema_extra={"unit": "ms since 1970-01-01T00:00:00Z"}),
 ]
 """Milliseconds since the Unix epoch in UTC, up to the year 2100."""
 

@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.brokers import KINDS, RunningBroker, default_kind, remove_broker, start_broker
 
 pytest_plugins = ["tests.postgres"]
+
+# An example has no time limit: a machine that stands still for 200 ms would fail whichever is being tried then.
+settings.register_profile("chargebus", deadline=None)
+settings.load_profile("chargebus")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,5 +1,6 @@
 """Agents as processes of their own, the way a site runs them."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,10 @@ _RUN = (
 )
 
 
-def start_agent(name: str, site_toml: Path, log: Path) -> subprocess.Popen[bytes]:
+def start_agent(name: str, site_toml: Path, log: Path, **environment: str) -> subprocess.Popen[bytes]:
     """Start the agent ``name``; what it writes is added to ``log``."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-c", _RUN, name, str(site_toml)], cwd=ROOT, stdout=output, stderr=output
-        )
+            [sys.executable, "-c", _RUN, name, str(site_toml)],
+            cwd=ROOT, stdout=output, stderr=output, env=os.environ | environment,
+        )  # fmt: skip

@@ -10,7 +10,8 @@
 #   fast         everything that needs neither broker nor browser, and less than ten seconds
 #   broker       one part at a time with a real broker
 #   integration  the whole site on each kind of broker: installed, testcontainers, embedded
-#   slow         the simulated world over many seeds, kill -9 rounds, `up` in a clean clone
+#   slow         the simulated world over many seeds, kill -9 rounds
+#   sites        whole sites: `up` in a clean clone, the README's lines, compose
 #   browser      the page in a real browser
 #   bench        the figures that the README promises
 #
@@ -20,7 +21,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-ALL="lint types contract fast broker integration slow browser bench"
+ALL="lint types contract fast broker integration slow sites browser bench"
 stages=${*:-$ALL}
 for stage in $stages; do
     case " $ALL " in
@@ -72,7 +73,8 @@ step() {
     $python tests/summary.py --record "$results" "$name" "$code"
 }
 
-# suite NAME SECONDS PYTEST-ARGUMENTS…: tests, two at once: none of them measures time.
+# suite NAME SECONDS PYTEST-ARGUMENTS…: tests, two at once unless a later -n says otherwise; none of them measures
+# time.
 suite() {
     name=$1 limit=$2
     shift 2
@@ -89,14 +91,17 @@ marked() {
 bench() {
     for program in "$@"; do
         if grep -q __main__ "tests/bench/$program.py"; then
-            step "bench-$program" 300 $python -m "tests.bench.$program"
+            # shellcheck disable=SC2086
+            step "bench-$program" 600 $niced $python -m "tests.bench.$program"
         fi
     done
 }
+niced=""
 
-# These count energy, instructions, bytes or simulated time: two at once. The others are alone; processor time too
-# depends on what the other half of a core does.
+# These count energy, instructions, bytes or simulated time: it does not matter what runs beside them. The others are
+# alone; processor time too depends on what the other half of a core does.
 COUNTING="acn core_cost flash_wear ocpp_outage trips"
+counted=""
 
 WITHOUT_WHOLE_SITES="--ignore=tests/integration --ignore=tests/kill --ignore=tests/browser --ignore=tests/bench"
 
@@ -124,17 +129,27 @@ for stage in $stages; do
     slow)
         # shellcheck disable=SC2046
         suite slow 1500 --dist loadgroup $(marked slow | grep -v ^tests/deploy/) -m slow
-        # Whole sites, a dozen processes each: one at a time.
+        ;;
+    sites)
+        # A dozen processes each: one at a time. They wait a good part of it, in which is counted what is to be counted.
+        case " $stages " in
+        *" bench "*)
+            # shellcheck disable=SC2086
+            (niced="nice -n 19" && bench $COUNTING) >"$results/counted.out" 2>&1 &
+            counted=$!
+            ;;
+        esac
         # shellcheck disable=SC2046
-        suite deploy 1500 -n 0 $(marked slow | grep ^tests/deploy/) -m slow
+        suite sites 1500 -n 0 $(marked slow | grep ^tests/deploy/) -m slow
+        if [ -n "$counted" ]; then
+            wait "$counted"
+            cat "$results/counted.out"
+        fi
         ;;
     browser) suite browser 300 tests/browser ;;
     bench)
-        bench acn >"$results/acn.out" 2>&1 &
         # shellcheck disable=SC2086
-        bench ${COUNTING#acn}
-        wait
-        cat "$results/acn.out"
+        [ -n "$counted" ] || bench $COUNTING
         for file in tests/bench/*.py; do
             program=$(basename "$file" .py)
             case " $COUNTING " in *" $program "*) ;; *) bench "$program" ;; esac

@@ -66,9 +66,10 @@ def test_every_agent_is_registered_once():
     from agents import registry
 
     # An agent's shadow lives in its folder.
-    folders = {path.split(":")[0].split(".")[1] for path in registry.AGENTS.values()}
+    folders = {entry.agent.split(".")[1] for entry in registry.AGENTS.values()}
+    assert all(entry.settings.split(".")[1] in folders for entry in registry.AGENTS.values())
     assert sorted(folders) == AGENTS
-    assert len(set(registry.AGENTS.values())) == len(registry.AGENTS)
+    assert len({entry.agent for entry in registry.AGENTS.values()}) == len(registry.AGENTS)
     assert set(registry.AGENTS) >= registry.ON_REQUEST
 
 

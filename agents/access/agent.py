@@ -1,8 +1,10 @@
 """Access as an agent: what it hears of cards, cars and other agents, and what it tells chargers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from agents.access.asking import Asking
+from agents.access.backend_lists import BRIDGE, BackendLists
 from agents.access.card_book import CardBook
 from agents.access.cards import NO_CARDS, masked
 from agents.access.decisions import (
@@ -21,6 +23,7 @@ from agents.access.decisions import (
     last_holders,
 )
 from agents.access.list_sender import LIST_PREFIX, ListSender
+from agents.access.local_lists import NO_BACKEND_LIST, BackendList
 from agents.access.orders import Orders
 from agents.access.plugging import Given, after_state, needs_authorization, waits
 from agents.access.rules import (
@@ -30,22 +33,22 @@ from agents.access.rules import (
     Age,
     Hearing,
     Lists,
-    Question,
     Ruling,
     age_of,
     charger_refusal,
     decide,
-    proceed,
 )
 from agents.access.settings import AccessSettings
-from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
+from agents.runtime.agent import Agent, Context, Received, every, on
 from bus_schema.charger_messages import Meta, State
 from bus_schema.command import Caps, CommandReply
 from bus_schema.event import CardPresented, Event
-from bus_schema.site_messages import AccessReply, AccessRequest
+from bus_schema.site_messages import AccessReply, AccessRequest, BackendListAnswer, BackendListNotice
 from bus_schema.topics import (
     ACCESS_REPLY,
     ACCESS_REQUEST,
+    AGENT_BACKEND_LIST,
+    CHARGER_BACKEND_LIST,
     CHARGER_COMMAND_REPLY,
     CHARGER_EVENT,
     CHARGER_META,
@@ -55,16 +58,6 @@ from bus_schema.words import ReplyStage, Verdict
 
 KEEP_DECISIONS_MS = 30 * 86_400_000
 """How long decisions are kept, for questions like "why could nobody charge last week". ms."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A presented card that another agent is asked about."""
-
-    event: CardPresented
-    hearing: Hearing
-    question: Question
-    deadline_ts: int
 
 
 class Access(Agent[AccessSettings]):
@@ -91,18 +84,37 @@ class Access(Agent[AccessSettings]):
             cards=self._book.cards,
             free_chargers=None if free == "all" else frozenset(free),
         )
-        self._pending: dict[str, _Pending] = {}
-        """Cards that another agent is asked about, by the id of the request."""
+        self._asking = Asking(
+            self.bus,
+            self.clock,
+            self.log,
+            asker=self.name,
+            timeout_s=settings.ask_timeout_s,
+            lists=lambda: self._lists,
+            conclude=self._conclude,
+        )
         self._sessions: dict[str, str] = {}
         """Session that is going on, by charger."""
         self._given: dict[str, Given] = {}
         self._holders: dict[str, Holder] = {}
-        self._list_sender = ListSender(self._orders, self.log, self._lists.zone)
+        self._list_sender = ListSender(
+            self._orders, self.log, self._lists.zone, self._backend_list, own_first=settings.own_cards_first
+        )
+        self._backend_lists = BackendLists(
+            self.store,
+            self.bus,
+            self.clock,
+            self.random,
+            self.log,
+            asker=self.name,
+            changed=self._list_sender.changed,
+        )
 
     async def start(self) -> None:
         """Recall what was decided, and read the cards."""
         self._given = await self.store.run(last_given)
         self._holders = await self.store.run(last_holders)
+        await self._backend_lists.load()
         await self._book.load()
         self._use_cards()
 
@@ -110,9 +122,13 @@ class Access(Agent[AccessSettings]):
         self._lists = replace(self._lists, cards=self._book.cards)
         self._list_sender.use(self._book.cards if "local_list" in self.settings.policies else NO_CARDS)
 
+    def _backend_list(self, charger: str) -> BackendList:
+        asked = "backend" in self.settings.policies
+        return self._backend_lists.of(charger) if asked else NO_BACKEND_LIST
+
     def problems(self) -> list[str]:
-        """Say what is wrong with the file of cards."""
-        return [] if self._book.problem is None else [self._book.problem]
+        """Say what is wrong with the file of cards, and which chargers have no room for theirs."""
+        return [*([] if self._book.problem is None else [self._book.problem]), *self._list_sender.problems()]
 
     @on(CHARGER_EVENT)
     async def presented(self, received: Received[Event]) -> None:
@@ -134,23 +150,13 @@ class Access(Agent[AccessSettings]):
             await self._conclude(charger, event, Ruling(Verdict.REFUSED, UNDATED, ""))
         elif charger in self._sessions:
             await self._during_session(charger, event, self._sessions[charger])
-        elif not self._is_asked(charger, event):
-            await self._hear(event, Hearing(event.id_token, charger))
+        elif not self._asking.is_asked(event):
+            await self._asking.hear(event, Hearing(event.id_token, charger))
 
     @on(ACCESS_REPLY)
     async def answered(self, received: Received[AccessReply]) -> None:
         """Take the answer of an agent that was asked about a card."""
-        reply = received.message
-        pending = self._pending.get(reply.id)
-        if pending is None or received.address.ids["agent"] != pending.question.agent:
-            return
-        if reply.verdict is Verdict.UNKNOWN:
-            await self._hear(pending.event, pending.hearing.answered())
-        else:
-            policy = pending.question.policy
-            ruling = Ruling(reply.verdict, reply.reason, policy, reply.parent_id_token, reply.caps)
-            await self._conclude(pending.hearing.charger, pending.event, ruling)
-        self._pending.pop(reply.id, None)
+        await self._asking.answered(received.address.ids["agent"], received.message)
 
     @on(ACCESS_REQUEST)
     async def asked(self, received: Received[AccessRequest]) -> None:
@@ -223,13 +229,7 @@ class Access(Agent[AccessSettings]):
     @every(1)
     async def give_up_waiting(self) -> None:
         """Go on without the agents that have not answered in time."""
-        now_ms = self.clock.now_ms()
-        for request_id, pending in list(self._pending.items()):
-            if now_ms > pending.deadline_ts:
-                policy = pending.question.policy
-                self.log.warning("agent_did_not_answer", agent=pending.question.agent, policy=policy)
-                await self._hear(pending.event, pending.hearing.answered(silent=policy))
-                self._pending.pop(request_id, None)
+        await self._asking.give_up_waiting()
 
     @every(5)
     async def read_cards(self) -> None:
@@ -241,6 +241,23 @@ class Access(Agent[AccessSettings]):
     async def meta(self, received: Received[Meta]) -> None:
         """Take note of which local list a charger has."""
         self._list_sender.has(received.charger, received.message.local_list_version)
+
+    @on(CHARGER_BACKEND_LIST)
+    async def backend_list(self, received: Received[BackendListNotice]) -> None:
+        """Take note that the backend has listed other cards for a charger."""
+        if "backend" in self.settings.policies:
+            await self._backend_lists.noticed(received.charger, received.message)
+
+    @on(AGENT_BACKEND_LIST)
+    async def backend_cards(self, received: Received[BackendListAnswer]) -> None:
+        """Take the cards that it has listed."""
+        if received.address.ids["agent"] == BRIDGE:
+            await self._backend_lists.answered(received.message)
+
+    @every(1)
+    async def fetch_lists(self) -> None:
+        """Ask for the lists that are missing."""
+        await self._backend_lists.go_on()
 
     @every(5)
     async def send_lists(self) -> None:
@@ -266,33 +283,6 @@ class Access(Agent[AccessSettings]):
             await self._decided(charger, event, stop, mine)
         else:
             await self._conclude(charger, event, Ruling(Verdict.REFUSED, IN_USE, ""))
-
-    def _is_asked(self, charger: str, event: CardPresented) -> bool:
-        return any(p.event.boot_id == event.boot_id and p.event.seq == event.seq for p in self._pending.values())
-
-    async def _hear(self, event: CardPresented, hearing: Hearing) -> None:
-        """Ask the policies, from the one that ``hearing`` is at."""
-        hearing, result = proceed(hearing, self._lists, self.clock.now_ms())
-        if isinstance(result, Ruling):
-            await self._conclude(hearing.charger, event, result)
-            return
-        now_ms = self.clock.now_ms()
-        request = AccessRequest(
-            ts=now_ms,
-            id=f"{card_command_id(event.boot_id, event.seq)}-{result.policy}",
-            to=result.agent,
-            source=self.name,
-            charger=hearing.charger,
-            id_token=event.id_token,
-            deadline_ts=now_ms + self.settings.ask_timeout_s * 1000,
-        )
-        # Before it is sent: the answer may be here before the broker's receipt is.
-        self._pending[request.id] = _Pending(event, hearing, result, request.deadline_ts)
-        try:
-            await self.bus.publish(ACCESS_REQUEST, request)
-        except BusUnavailable:
-            del self._pending[request.id]
-            raise
 
     async def _conclude(self, charger: str, event: CardPresented, ruling: Ruling) -> None:
         command_id = card_command_id(event.boot_id, event.seq)

@@ -5,7 +5,7 @@ lists is kept, an agent that restarts finds by the version which list a charger 
 on where it was, for every piece leads to a list, with a version, of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from hashlib import sha256
@@ -15,6 +15,8 @@ from agents.access.cards import Card, Cards, group_token
 from bus_schema import IdToken
 from bus_schema.command import MAX_LOCAL_LIST, LocalListEntry
 from bus_schema.message import CUT_SHORT_LIST
+from bus_schema.site_messages import BackendCard
+from bus_schema.units import MAX_TIMESTAMP_MS
 from bus_schema.words import IdTokenType
 
 ADDED, REMOVED = 12, 20
@@ -25,6 +27,38 @@ LocalList = Mapping[str, LocalListEntry]
 """Cards by UID."""
 
 EMPTY: LocalList = {}
+
+
+@dataclass(frozen=True, slots=True)
+class BackendList:
+    """Cards that an OCPP backend has listed; compared by identity, for there may be thousands."""
+
+    entries: LocalList
+    """By UID in order; what the backend says it does not know counts as blocked."""
+    not_known: frozenset[str]
+    """UIDs of those."""
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
+NO_BACKEND_LIST = BackendList(EMPTY, frozenset())
+
+
+def backend_list(cards: Iterable[BackendCard]) -> BackendList:
+    """Return the list of these cards."""
+    entries, not_known = {}, set()
+    for card in cards:
+        uid = card.id_token.value
+        entries[uid] = LocalListEntry(
+            id_token=card.id_token,
+            parent_id_token=card.parent_id_token,
+            expires_ts=card.expires_ts,
+            blocked=card.blocked or card.not_known,
+        )
+        if card.not_known:
+            not_known.add(uid)
+    return BackendList(entries, frozenset(not_known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +81,32 @@ def entries_of(cards: Cards, zone: ZoneInfo) -> dict[str, LocalListEntry]:
     return {uid: _entry(cards[uid], zone) for uid in sorted(cards) if cards[uid].hours is None}
 
 
-def list_for(charger: str, cards: Cards, entries: LocalList) -> dict[str, LocalListEntry]:
-    """Return the list that ``charger`` should have. Of more cards than it has room for, the first ones are taken."""
-    here = [uid for uid in entries if not cards[uid].chargers or charger in cards[uid].chargers]
-    return {uid: entries[uid] for uid in here[:MAX_LOCAL_LIST]}
+def elsewhere(charger: str, cards: Cards) -> frozenset[str]:
+    """Return the UIDs of cards that are not valid at ``charger``: chargers with the same have the same list."""
+    return frozenset(uid for uid, card in cards.items() if card.chargers and charger not in card.chargers)
+
+
+def list_for(
+    charger: str, cards: Cards, entries: LocalList, backend: BackendList = NO_BACKEND_LIST, *, own_first: bool = True
+) -> dict[str, LocalListEntry]:
+    """Return the cards that ``charger`` should decide about by itself: the site's own and those of the backend.
+
+    A card in both counts as the policy that is asked first has it, as it would while the charger is connected. To know
+    a card is enough: one that the site lets charge elsewhere only, or at certain hours, is not the backend's to
+    accept here. What the backend says it does not know, the site may know, whichever is asked first.
+    """
+    not_here = elsewhere(charger, cards)
+    own = {uid: entry for uid, entry in entries.items() if uid not in not_here}
+    unsure = backend.not_known & cards.keys()
+    decided = {uid: entry for uid, entry in backend.entries.items() if uid not in unsure}
+    if own_first:
+        return own | {uid: entry for uid, entry in decided.items() if uid not in cards}
+    return decided | {uid: entry for uid, entry in own.items() if uid not in decided}
+
+
+def with_room(entries: LocalList) -> dict[str, LocalListEntry]:
+    """Return as much of a list as a charger has room for: what was asked first comes first, then the lower UID."""
+    return {uid: entries[uid] for uid in list(entries)[:MAX_LOCAL_LIST]}
 
 
 def version_of(entries: LocalList) -> int:
@@ -100,6 +156,6 @@ def _end_of(card: Card, zone: ZoneInfo) -> int | None:
         return None
     try:
         end = datetime.combine(card.expires + timedelta(days=1), time(), zone)
-        return min(max(0, int(end.timestamp() * 1000)), 4_102_444_800_000)
+        return min(max(0, int(end.timestamp() * 1000)), MAX_TIMESTAMP_MS)
     except OverflowError:
         return None

@@ -44,3 +44,23 @@ class DecisionRow(Base):
     """The charger's final answer; null while there is none."""
     code: Mapped[str | None] = mapped_column(String(32))
     reply_uptime_ms: Mapped[int | None]
+
+
+class BackendListRow(Base):
+    """Cards that the OCPP backend has listed, kept for a time when the bridge does not answer."""
+
+    __tablename__ = "access_backend_list"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Digest of the cards, as the bridge tells it."""
+    body: Mapped[str]
+    """The cards as JSON."""
+
+
+class BackendListOfRow(Base):
+    """Which of these lists a charger has."""
+
+    __tablename__ = "access_backend_list_of"
+
+    charger: Mapped[str] = mapped_column(String(32), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))

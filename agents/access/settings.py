@@ -11,7 +11,10 @@ from bus_schema import Id
 
 PolicyName = Literal["local_list", "free", "backend", "payment"]
 """``local_list``: the site's own cards; ``free``: everyone, without a card too; ``backend`` asks the OCPP backend
-and ``payment`` the payment agent."""
+and ``payment`` the payment agent.
+
+The cards of ``local_list``, and with ``backend`` those that the backend lists (SendLocalList), also go to the chargers,
+which decide by them while the bus is dead; a card of both counts as the policy that comes first has it."""
 
 ASKED_AGENT: dict[str, str] = {"backend": "ocpp_bridge", "payment": "payment"}
 """Which agent answers for a policy that is not decided here."""
@@ -38,6 +41,12 @@ class AccessSettings(AgentSettings):
     """How long an asked agent has for its answer while the driver waits. s."""
     command_valid_s: Annotated[int, Field(ge=1, le=60)] = 10
     """How long a charger may take to get an ``authorize`` or ``refuse``. s."""
+
+    @property
+    def own_cards_first(self) -> bool:
+        """Whether the site's own cards are asked about before the backend is."""
+        decide = [policy for policy in self.policies if policy in ("local_list", "backend")]
+        return decide[:1] == ["local_list"]
 
     @field_validator("policies")
     @classmethod

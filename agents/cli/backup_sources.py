@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy import URL
 
-from agents.registry import AGENTS, load_agent
+from agents.registry import AGENTS, load_agent, settings_type
 from agents.runtime.site_config import SiteConfig
 
 FOLDERS = ("pki", "secrets", "access")
@@ -77,7 +77,7 @@ def _named(config: SiteConfig) -> Iterator[Path]:
     for model in (config.broker, config.store):
         yield from _paths(model, config.path.parent)
     for agent in AGENTS:
-        yield from _paths(config.settings(agent, load_agent(agent).settings_type), config.path.parent)
+        yield from _paths(config.settings(agent, settings_type(agent)), config.path.parent)
 
 
 def _paths(value: Any, folder: Path) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from agents.cli.screen import plain_table
 from agents.cli.terminal import Terminal, site_command
 from bus_schema.charger_settings import ChargerSettings, SettingValue
 from bus_schema.command import Configure
+from bus_schema.docstrings import field_docstrings
 
 app = command_app()
 
@@ -68,6 +69,7 @@ def _value(name: str, text: str) -> object:
 
 def _known() -> Table:
     table = plain_table("setting", "default", "what it is")
+    words = field_docstrings(ChargerSettings)
     for name, field in _FIELDS.items():
-        table.add_row(name, json.dumps(field.default), " ".join((field.description or "").split()))
+        table.add_row(name, json.dumps(field.default), " ".join(words[name].split()))
     return table

@@ -17,7 +17,7 @@ from agents.runtime.clock import SystemClock
 from agents.runtime.commands import CommandSender
 from agents.runtime.connect_errors import explain
 from agents.runtime.counters import Counters
-from agents.runtime.mqtt import NO_DELAY
+from agents.runtime.mqtt_options import NO_DELAY
 from bus_schema import ROOT, Role, Topic
 from bus_schema.command import CommandReply
 

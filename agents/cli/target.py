@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from agents.runtime.mqtt import MqttOptions
+from agents.runtime.mqtt_options import MqttOptions
 from bus_schema import Role
 
 USER = str(Role.TECHNICIAN)

@@ -17,7 +17,7 @@ from agents.cli.exits import CliError, ExitCode
 from agents.cli.target import USER, Target
 from agents.cli.values import site_id
 from agents.runtime.config_errors import ConfigError
-from agents.runtime.mqtt import MqttOptions
+from agents.runtime.mqtt_options import MqttOptions
 
 if TYPE_CHECKING:
     from agents.runtime.site_config import SiteConfig

@@ -9,8 +9,18 @@ from agents.cli.target import Target
 from agents.cli.up_process import ProcessSpec
 from bus_schema import Role
 
-BROKER, AGENT, CHARGERS = 0, 1, 2
-"""Stages of the start: a driver's card is of no use before somebody listens. The stop goes backwards."""
+BROKER, FIRST, AGENT, CHARGERS = 0, 1, 2, 3
+"""Stages of the start: each waits until the one before it is there. The stop goes backwards."""
+
+_STAGES: dict[str, int] = {
+    # It lets the time pass for which another balancer might still act.
+    Role.LOAD_BALANCER: FIRST,
+    # A driver's card is of no use before somebody listens.
+    Role.ACCESS: FIRST,
+    # It only shows what there is: nothing is lost while it starts.
+    Role.CONSOLE: CHARGERS,
+}
+"""Stage of each agent that is not simply an :data:`AGENT`: those must not miss what the first cars do."""
 
 FIRST_CARS = 6
 """So many chargers of a new demonstration get a car that charges at once and for long."""
@@ -101,6 +111,10 @@ class Plan:
         """
         return min(self.choice.chargers, FIRST_CARS) if self.choice.is_first else 1
 
+    def agents_of(self, stage: Sequence[ProcessSpec]) -> list[str]:
+        """Return the names of the agents in a stage."""
+        return [process.name for process in stage if process.name in self.choice.agents]
+
     def stages(self) -> Sequence[Sequence[ProcessSpec]]:
         """Return the processes in the order of their start."""
         numbers = sorted({process.stage for process in self.processes})
@@ -151,10 +165,13 @@ def _chargers(choice: UpChoice) -> ProcessSpec:
         "password-file": choice.data / CHARGER_PASSWORDS,
         "firmware-key": choice.data / f"{FIRMWARE_KEY}.pub",
     }
+    if Role.LOAD_BALANCER in choice.agents:
+        # As a technician sets up a charger: before the balancer's first word it offers its share, not all it can.
+        options["required-source"] = Role.LOAD_BALANCER
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     return ProcessSpec("chargers", (choice.python, "-m", "firmware.sim", *arguments), CHARGERS)
 
 
 def _agent(choice: UpChoice, name: str) -> ProcessSpec:
     command = (choice.python, "-m", "agents.cli.main", "agent", name, "--config", str(choice.data / "site.toml"))
-    return ProcessSpec(name, command, AGENT)
+    return ProcessSpec(name, command, _STAGES.get(name, AGENT))

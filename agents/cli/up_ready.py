@@ -1,7 +1,7 @@
 """Looking on the bus whether a site that has just been started works."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from agents.cli.exits import CliError
 from agents.cli.link import connected
@@ -15,11 +15,9 @@ RETRY_S = 0.2
 """Distance of attempts to reach a broker that is just starting."""
 
 
-def agents_missing(picture: SitePicture, plan: Plan) -> list[str]:
-    """Name the agents that are not online yet."""
-    return [
-        f"agent {name}" for name in plan.choice.agents if name not in picture.agents or not picture.agents[name].online
-    ]
+def agents_missing(picture: SitePicture, agents: Iterable[str]) -> list[str]:
+    """Name those of ``agents`` that are not online yet."""
+    return [f"agent {name}" for name in agents if name not in picture.agents or not picture.agents[name].online]
 
 
 def what_is_missing(picture: SitePicture, plan: Plan) -> list[str]:
@@ -27,7 +25,7 @@ def what_is_missing(picture: SitePicture, plan: Plan) -> list[str]:
     chargers, cars = plan.choice.chargers, plan.cars_wanted
     online = sum(charger.is_online for charger in picture.chargers.values())
     charging = sum(charger.is_charging and _has_its_share(charger, plan) for charger in picture.chargers.values())
-    missing = agents_missing(picture, plan)
+    missing = agents_missing(picture, plan.choice.agents)
     if online < chargers:
         missing.append(f"{chargers - online} of {chargers} chargers online")
     if charging < cars:

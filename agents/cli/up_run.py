@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,14 @@ import typer
 
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.picture import SitePicture
+from agents.cli.target import Target
 from agents.cli.target_choice import UP_DATA
-from agents.cli.up_plan import AGENT, Plan
+from agents.cli.up_plan import CHARGERS, Plan
 from agents.cli.up_ready import agents_missing, follow, what_is_missing
 from agents.cli.up_supervisor import Supervisor
+
+_HEAD_START_S = 20.0
+"""How long a stage waits for the one before it; should an agent be broken, the others are started all the same."""
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -79,12 +83,21 @@ async def _live(plan: Plan, until: Until, supervisor: Supervisor, started: float
 async def _become_ready(plan: Plan, supervisor: Supervisor, picture: SitePicture) -> None:
     """Start stage after stage, and return when the site works. May be called again after a timeout."""
     target = plan.target()
-    for number, stage in enumerate(plan.stages()):
+    for stage in plan.stages():
         if not supervisor.has_started(stage):
             await supervisor.start(stage)
-        if number == AGENT:
-            await follow(target, picture, lambda: not agents_missing(picture, plan))
+            if stage[0].stage < CHARGERS:
+                await _head_start(target, picture, plan.agents_of(stage))
     await follow(target, picture, lambda: not what_is_missing(picture, plan))
+
+
+async def _head_start(target: Target, picture: SitePicture, agents: Sequence[str]) -> None:
+    """Return when ``agents`` are online, or are given up for now."""
+    if not agents_missing(picture, agents):
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_HEAD_START_S):
+            await follow(target, picture, lambda: not agents_missing(picture, agents))
 
 
 async def _within(seconds: float, work: Coroutine[Any, Any, None], keeping: asyncio.Future[None]) -> bool:

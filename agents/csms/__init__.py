@@ -1,5 +1,1 @@
 """The embedded OCPP central system: stations of any make appear on the bus as chargers (design, "Agents")."""
-
-from agents.csms.agent import Csms
-
-__all__ = ["Csms"]

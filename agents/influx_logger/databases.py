@@ -2,19 +2,22 @@
 
 import gzip
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
 from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
+from influxdb_client.service.write_service import WriteService
 
 from agents.influx_logger.answers import Answer, BlockingWrite, Fate, understand
 from agents.influx_logger.settings import InfluxLoggerSettings
 from agents.runtime.agent import CannotStart
 
 GZIP_LEVEL = 1
-"""Line protocol shrinks to a tenth even so; the higher levels cost more time than the network."""
+"""Line protocol shrinks to a tenth even so. influxdb-client's own, 9, takes a tenth off that and ten times as long."""
+
+TEXT = "text/plain; charset=utf-8"
 
 
 def open_database(settings: InfluxLoggerSettings) -> tuple[BlockingWrite, Callable[[], None]]:
@@ -33,16 +36,21 @@ def _open_v2(settings: InfluxLoggerSettings, token: str | None) -> tuple[Blockin
         token=token or "",
         org=settings.org,
         timeout=settings.timeout_s * 1000,
-        enable_gzip=True,
         ssl_ca_cert=None if settings.ca_file is None else str(settings.ca_file),
         # Its own retries would hide what the database says; the spool is what tries again.
         retries=False,
     )
-    api = client.write_api(write_options=SYNCHRONOUS)
+    service: Any = WriteService(client.api_client)  # type: ignore[no-untyped-call]
 
     def write(lines: str) -> Answer:
         try:
-            api.write(settings.bucket, settings.org, lines)
+            service.post_write(
+                settings.org,
+                settings.bucket,
+                gzip.compress(lines.encode(), GZIP_LEVEL),
+                content_encoding="gzip",
+                content_type=TEXT,
+            )
         except ApiException as error:
             return understand(error.status or 0, _text(error.body), error.headers or {})
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -59,7 +67,7 @@ def _open_v1(settings: InfluxLoggerSettings, token: str | None) -> tuple[Blockin
         retries=False,
         maxsize=1,
     )
-    headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"}
+    headers = {"Content-Encoding": "gzip", "Content-Type": TEXT}
     if token is not None:
         headers |= urllib3.make_headers(basic_auth=token)
     query = urlencode({"db": settings.bucket, "precision": "ns"})

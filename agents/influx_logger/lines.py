@@ -7,8 +7,7 @@ be lost differs in the nanoseconds below it: events by their number, rejections 
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 from zlib import crc32
@@ -44,13 +43,12 @@ class LineWriter:
         address = received.address
         word = _word_of(address.topic)
         kind = "" if word is None else str(getattr(message, word))
-        parts: list[str] = []
-        _write(_attributes_of(type(message), word), message.__dict__, parts.append)
+        text = _joined(_writers_of(type(message), word), message.__dict__)
         if address.topic.clearable:
-            parts.append(f"{STANDING}=true")
-        if not parts:
+            text += f",{STANDING}=true" if text else f"{STANDING}=true"
+        if not text:
             return None
-        return f"{self._begin(address, kind)} {','.join(parts)} {time_ns(message, received.received_ms)}"
+        return f"{self._begin(address, kind)} {text} {time_ns(message, received.received_ms)}"
 
     def cleared(self, address: Address, now_ms: int) -> str:
         """Return the line that says that a retained message is gone."""
@@ -90,29 +88,31 @@ def _word_of(topic: Topic[Any]) -> str | None:
 _Format = Callable[[Any], str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Attribute:
-    """How an attribute is written: by ``format``, or attribute by attribute if it is an object."""
-
-    name: str
-    format: _Format
-    nested: "tuple[_Attribute, ...]" = ()
+_Writers = tuple[tuple[str, _Format], ...]
+"""Attributes, and how the value of each is written."""
 
 
 @cache
-def _attributes_of(model: type[Message], word: str | None) -> tuple[_Attribute, ...]:
-    return _attributes(steps(model), word)
+def _writers_of(model: type[Message], word: str | None) -> _Writers:
+    return _writers(steps(model), word)
 
 
-def _attributes(some: tuple[Step, ...], word: str | None) -> tuple[_Attribute, ...]:
+def _writers(some: tuple[Step, ...], word: str | None) -> _Writers:
     """Return how ``some`` are written, without the field ``word``, which is a tag."""
-    return tuple(
-        _Attribute(step.attribute, _format(step), _attributes(step.nested, None)) for step in some if step.field != word
-    )
+    return tuple((step.attribute, _format(step)) for step in some if step.field != word)
+
+
+def _joined(writers: _Writers, values: Mapping[str, Any]) -> str:
+    """Return the fields that have a value. An object without any is empty, and goes too."""
+    texts = [write(value) for name, write in writers if (value := values[name]) is not None]
+    return ",".join(filter(None, texts))
 
 
 def _format(step: Step) -> _Format:
     # Bound methods of ready texts: a point has a score of fields, and there are thousands of points a second.
+    if step.nested:
+        nested = _writers(step.nested, None)
+        return lambda value: _joined(nested, value.__dict__)
     if step.counted:
         return lambda value: f"{step.field}={len(value)}i"
     if step.type == "float":
@@ -126,14 +126,3 @@ def _format(step: Step) -> _Format:
 
 def _quoted(text: str) -> str:
     return str(text.translate(_TEXT)) if _RISKY.search(text) else text
-
-
-def _write(some: tuple[_Attribute, ...], values: dict[str, Any], append: Callable[[str], None]) -> None:
-    for attribute in some:
-        value = values[attribute.name]
-        if value is None:
-            continue
-        if attribute.nested:
-            _write(attribute.nested, value.__dict__, append)
-        else:
-            append(attribute.format(value))

@@ -4,7 +4,7 @@ A request that is refused for what is in it is halved, and the halves again, unt
 they are dead letters, and all the others are in the database. Sending a line twice changes nothing there.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from agents.influx_logger.answers import Answer, Fate
@@ -25,23 +25,25 @@ class Posted:
     """The answer that made it stop: nothing may be deleted from the spool then."""
 
 
-async def post(lines: Sequence[str], write: Write) -> Posted:
-    """Write ``lines``; stop at an answer that is not about them."""
+async def post(text: str, write: Write) -> Posted:
+    """Write the lines of ``text``; stop at an answer that is not about them."""
     posted = Posted()
-    waiting: list[Sequence[str]] = [lines]
+    waiting = [text]
     while waiting:
         part = waiting.pop()
-        answer = await write("\n".join(part))
-        if answer.fate is Fate.EXPIRED:
-            posted.expired += len(part)
-        elif answer.fate in (Fate.LATER, Fate.NEVER):
+        answer = await write(part)
+        if answer.fate is Fate.TAKEN:
+            continue
+        if answer.fate in (Fate.LATER, Fate.NEVER):
             posted.stopped_by = answer
             return posted
-        elif answer.fate is not Fate.TAKEN:
-            if len(part) == 1:
-                posted.dead.append(DeadLetter(part[0], answer.reason))
-            else:
-                middle = len(part) // 2
-                # The first half next, so that points are written in the order of time.
-                waiting += [part[middle:], part[:middle]]
+        lines = part.split("\n")
+        if answer.fate is Fate.EXPIRED:
+            posted.expired += len(lines)
+        elif len(lines) == 1:
+            posted.dead.append(DeadLetter(part, answer.reason))
+        else:
+            middle = len(lines) // 2
+            # The first half next, so that points are written in the order of time.
+            waiting += ["\n".join(lines[middle:]), "\n".join(lines[:middle])]
     return posted

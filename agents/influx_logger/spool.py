@@ -66,7 +66,8 @@ class Batch:
     """The oldest that waits, for one request."""
 
     ids: tuple[int, ...]
-    lines: tuple[str, ...]
+    text: str
+    """Its lines, with a line break between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +155,15 @@ def drop_older(db: Database, before_ms: int, now_ms: int) -> int:
 def oldest(db: Database, max_lines: int) -> Batch | None:
     """Return the oldest blocks of together at most ``max_lines`` lines, but at least one block; None if none waits."""
     ids: list[int] = []
-    lines: list[str] = []
+    bodies: list[bytes] = []
+    count = 0
     for row in db.execute(select(BlockRow.id, BlockRow.body, BlockRow.lines).order_by(BlockRow.id)).yield_per(16):
-        if ids and len(lines) + row.lines > max_lines:
+        if ids and count + row.lines > max_lines:
             break
         ids.append(row.id)
-        lines.extend(row.body.decode().split("\n"))
-    return Batch(tuple(ids), tuple(lines)) if ids else None
+        bodies.append(row.body)
+        count += row.lines
+    return Batch(tuple(ids), b"\n".join(bodies).decode()) if ids else None
 
 
 def settle(db: Database, ids: Sequence[int], dead: Iterable[DeadLetter], expired: int, now_ms: int) -> Filling:

@@ -6,8 +6,3 @@
 ``history`` what is kept · ``heard``, ``overdraw`` and ``alarms`` what is wrong · ``telling`` and ``loads`` what is
 said · ``listening`` and ``agent`` the bus · ``shadow`` the same without orders
 """
-
-from agents.load_balancer.agent import LoadBalancer
-from agents.load_balancer.shadow import ShadowBalancer
-
-__all__ = ["LoadBalancer", "ShadowBalancer"]

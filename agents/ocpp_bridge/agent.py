@@ -1,17 +1,18 @@
 """The OCPP bridge as an agent: what it hears on the bus, and what it keeps before it acknowledges that."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable
 
 from sqlalchemy.orm import Session as Database
 
-from agents.ocpp_bridge import alarms, memory, outbox
-from agents.ocpp_bridge.catching_up import LEDGER, LedgerSilent, Sessions
+from agents.ocpp_bridge import outbox
+from agents.ocpp_bridge.backend_lists import BackendLists
+from agents.ocpp_bridge.catching_up import LEDGER, Sessions
 from agents.ocpp_bridge.connecting import Connector
 from agents.ocpp_bridge.fetching import Fetcher, HttpFetcher
-from agents.ocpp_bridge.link import Link
-from agents.ocpp_bridge.settings import OcppBridgeSettings
+from agents.ocpp_bridge.recording import Recording, note_first_start
+from agents.ocpp_bridge.reporting import Reporting
+from agents.ocpp_bridge.settings import Backend, OcppBridgeSettings
 from agents.ocpp_bridge.shared import Shared
 from agents.ocpp_bridge.v16 import transactions
 from agents.ocpp_bridge.v16.charge_point import ChargePoint
@@ -24,22 +25,21 @@ from agents.runtime.commands import CommandSender
 from agents.runtime.ocpp import Traffic
 from bus_schema.charger_messages import Meta, Online, State, Telemetry
 from bus_schema.command import CommandReply
-from bus_schema.event import (
-    CardPresented,
-    Event,
-    SecurityEvent,
-    SessionEnded,
-    SessionRecord,
-    SessionSampled,
-    SessionStarted,
+from bus_schema.event import Event, SessionRecord
+from bus_schema.site_messages import (
+    AccessReply,
+    AccessRequest,
+    BackendListNotice,
+    BackendListQuery,
+    Query,
+    QueryAnswer,
 )
-from bus_schema.site_messages import AccessReply, AccessRequest, Alarm, OcppTraffic, QueryAnswer
 from bus_schema.topics import (
     ACCESS_REPLY,
     ACCESS_REQUEST,
     AGENT_ANSWER,
-    AGENT_OCPP,
-    ALARM,
+    AGENT_QUERY,
+    CHARGER_BACKEND_LIST,
     CHARGER_COMMAND_REPLY,
     CHARGER_EVENT,
     CHARGER_META,
@@ -52,19 +52,8 @@ from bus_schema.topics import (
 KEEP_TRANSACTIONS_MS = 90 * 86_400_000
 """How long transactions are kept, so that an event or record that comes again is known. ms."""
 
-CARD_FRESH_MS = 30_000
-"""A card that was presented longer ago is not acted upon. ms."""
-
 CATCH_UP_EVERY_S = 60
 """How often the ledger is asked for what the bus may not have brought. s."""
-
-CATCH_UP_MS = 300_000
-"""How far back from the last time: a session may be journalled for a while before the ledger hears of it. ms."""
-
-CATCH_UP_AFTER_START_MS = 86_400_000
-"""The same when the bridge has been started. ms."""
-
-_FIRST_START, _CAUGHT_UP = "first_start_ms", "caught_up_ms"
 
 REPORT_EVERY_S = 10
 """How often it is said what was exchanged with backends. s."""
@@ -111,17 +100,15 @@ class OcppBridge(Agent[OcppBridgeSettings]):
         )
         self._charge_points: dict[str, ChargePoint] = {}
         self._making = asyncio.Lock()
-        self._alarms: dict[str, Alarm] = {}
         self._sessions = Sessions(self.bus, self.clock, self.random, self.log, self.name)
-        self._caught_up = False
-        """Whether the ledger has been asked for all that this process has not heard."""
-        self._reported: dict[str, OcppTraffic] = {}
-        """What was published last of each backend."""
+        self._lists = BackendLists(self._charge_points, self.bus, self.clock, self.name)
+        self._recording = Recording(self._charge_points, self._charge_point, self._shared, self._sessions)
+        self._reporting = Reporting(self._charge_points, self._shared, self.name)
 
     async def start(self) -> None:
         """Bring those back that have something to say, also if their chargers are silent."""
         now_ms = self.clock.now_ms()
-        await self.store.run(lambda db: _first_start(db, now_ms))
+        await self.store.run(lambda db: note_first_start(db, now_ms))
         waiting = await self.store.run(outbox.depth)
         for charger in sorted({charger for charger, _ in waiting}):
             await self._charge_point(charger)
@@ -136,21 +123,13 @@ class OcppBridge(Agent[OcppBridgeSettings]):
 
     def problems(self) -> list[str]:
         """Say which backends cannot be reached, and why."""
-        found: dict[str, list[str]] = defaultdict(list)
-        for charge_point in self._charge_points.values():
-            for session, link in zip(charge_point.sessions, charge_point.links, strict=True):
-                if link.problem is not None:
-                    found[session.backend.name].append(f"{charge_point.name}: {link.problem}")
-        return [
-            f"backend {name}: {problems[0]}" + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
-            for name, problems in found.items()
-        ][:5]
+        return self._reporting.problems()
 
     async def _charge_point(self, charger: str) -> ChargePoint | None:
         known = self._charge_points.get(charger)
         if known is not None:
             return known
-        backends = [each for each in self.settings.backends if each.chargers == "all" or charger in each.chargers]
+        backends = self._backends_of(charger)
         if not backends:
             return None
         async with self._making:
@@ -160,6 +139,9 @@ class OcppBridge(Agent[OcppBridgeSettings]):
                 await self.store.run(known.load)
                 self._charge_points[charger] = known
         return known
+
+    def _backends_of(self, charger: str) -> list[Backend]:
+        return [each for each in self.settings.backends if each.chargers == "all" or charger in each.chargers]
 
     # What chargers say about themselves
 
@@ -202,74 +184,13 @@ class OcppBridge(Agent[OcppBridgeSettings]):
     @on(CHARGER_EVENT, batch=200)
     async def events(self, batch: list[Received[Event]]) -> None:
         """Queue what backends must get, then let it go out."""
-        points: dict[str, ChargePoint] = {}
-        for received in batch:
-            charge_point = await self._charge_point(received.charger)
-            if charge_point is not None:
-                points[received.charger] = charge_point
-        mine = [received for received in batch if received.charger in points]
-        await self.store.run(lambda db: self._record(db, mine, points))
-        for charge_point in points.values():
-            charge_point.queued()
-        for received in mine:
-            await self._follow(points[received.charger], received)
-
-    def _record(self, db: Database, batch: list[Received[Event]], points: dict[str, ChargePoint]) -> None:
-        for received in batch:
-            event, charge_point = received.message, points[received.charger]
-            recorder, now_ms = charge_point.recorder(), received.received_ms
-            match event:
-                case SessionStarted():
-                    transactions.started(db, recorder, event, now_ms)
-                case SessionSampled():
-                    transactions.sampled(db, recorder, event, now_ms)
-                case SessionEnded():
-                    if not transactions.ended(db, recorder, event, now_ms):
-                        charge_point.log.warning("end_without_start", session=event.session_id)
-                case SecurityEvent():
-                    charge_point.security.record(db, event, now_ms)
-            db.flush()
-
-    async def _follow(self, charge_point: ChargePoint, received: Received[Event]) -> None:
-        """Do what follows an event, after it is committed."""
-        event = received.message
-        if isinstance(event, SessionStarted):
-            primary = charge_point.primary
-            if primary is not None:
-                await self._began(charge_point, primary.backend.name, event.session_id)
-        elif isinstance(event, SessionEnded):
-            await charge_point.session_ended(event.session_id)
-        elif isinstance(event, CardPresented):
-            fresh = event.ts is not None and abs(self.clock.now_ms() - event.ts) <= CARD_FRESH_MS
-            if fresh:
-                tag = id_tag_of(event.id_token, self.settings.free_id_tag)
-                self._tasks.start(charge_point.stopping.card_presented(tag), "card")
-
-    async def _began(self, charge_point: ChargePoint, backend: str, session_id: str) -> None:
-        row = await self.store.run(lambda db: outbox.transaction(db, charge_point.name, backend, session_id))
-        if row is not None and row.ended_ms is None:
-            await charge_point.session_began(row)
+        await self._recording.events(batch)
 
     @on(SESSION)
     async def recorded(self, received: Received[SessionRecord]) -> None:
         """Repair what never came: a session that the ledger has and the outbox has not."""
         if not received.message.active:
-            await self._repair(received.message, received.received_ms)
-
-    async def _repair(self, record: SessionRecord, now_ms: int) -> None:
-        charge_point = await self._charge_point(record.charger)
-        if charge_point is None:
-            return
-        recorder = charge_point.recorder()
-        if not await self.store.run(lambda db: transactions.repaired(db, recorder, record, now_ms)):
-            return
-        charge_point.log.warning("session_repaired_from_ledger", session=record.session_id, active=record.active)
-        primary = charge_point.primary
-        if not record.active:
-            await charge_point.session_ended(record.session_id)
-        elif primary is not None:
-            await self._began(charge_point, primary.backend.name, record.session_id)
-        charge_point.queued()
+            await self._recording.repair(received.message, received.received_ms)
 
     @on(AGENT_ANSWER)
     async def answered(self, received: Received[QueryAnswer]) -> None:
@@ -280,26 +201,8 @@ class OcppBridge(Agent[OcppBridgeSettings]):
     @every(CATCH_UP_EVERY_S)
     async def catch_up(self) -> None:
         """Ask the ledger for what the bus may not have brought: see :mod:`agents.ocpp_bridge.catching_up`."""
-        if not self.settings.backends:
-            return
-        now_ms = self.clock.now_ms()
-        kept = await self.store.run(lambda db: memory.settings(db, "", memory.OWN))
-        reach_ms = CATCH_UP_MS if self._caught_up else CATCH_UP_AFTER_START_MS
-        try:
-            # What began before the bridge was there for the first time is none of its backends' business.
-            async for record in self._sessions.since(max(int(kept[_FIRST_START]), int(kept[_CAUGHT_UP]) - reach_ms)):
-                await self._repair(record, now_ms)
-            for charger, session_id in await self.store.run(outbox.unended):
-                state = None if charger not in self._charge_points else self._charge_points[charger].state
-                if state is None or state.session is None or state.session.session_id != session_id:
-                    found = await self._sessions.one(charger, session_id)
-                    if found is not None and not found.active:
-                        await self._repair(found, now_ms)
-        except LedgerSilent:
-            self.log.info("ledger_silent")
-            return
-        self._caught_up = True
-        await self.store.run(lambda db: memory.set_setting(db, "", memory.OWN, _CAUGHT_UP, str(now_ms)))
+        if self.settings.backends:
+            await self._recording.catch_up()
 
     # Access
 
@@ -333,6 +236,29 @@ class OcppBridge(Agent[OcppBridgeSettings]):
         except BusUnavailable as error:
             self.log.warning("access_not_answered", reason=str(error))
 
+    # Local lists
+
+    @every(1)
+    async def announce_lists(self) -> None:
+        """Say which chargers' backends have changed their lists."""
+        await self._lists.announce()
+
+    @on(CHARGER_BACKEND_LIST)
+    async def announced(self, received: Received[BackendListNotice]) -> None:
+        """See what was announced, also by a bridge with other settings."""
+        charger = received.charger
+        await self._lists.heard(charger, received.message, served=bool(self._backends_of(charger)))
+
+    @on(AGENT_QUERY)
+    async def questioned(self, received: Received[Query]) -> None:
+        """Tell which cards a backend has listed."""
+        question = received.message
+        if received.address.ids["agent"] != self.name or received.retained:
+            return
+        if self.clock.now_ms() <= question.deadline_ts:
+            charger = question.charger if isinstance(question, BackendListQuery) else None
+            await self._lists.answer(question, None if charger is None else await self._charge_point(charger))
+
     # Time
 
     @every(1)
@@ -354,94 +280,25 @@ class OcppBridge(Agent[OcppBridgeSettings]):
     @every(REPORT_EVERY_S)
     async def report(self) -> None:
         """Say what was exchanged with each backend, and what waits for it."""
-        now_ms = self.clock.now_ms()
-        backlogs = await self.store.run(outbox.backlogs)
-        for backend in self.settings.backends:
-            links = [link for _, link in self._links_to(backend.name)]
-            waiting = backlogs.get(backend.name)
-            message = self._shared.traffic[backend.name].report(
-                now_ms,
-                charge_points=len(links),
-                connected=sum(link.connected for link in links),
-                outbox_messages=0 if waiting is None else waiting.messages,
-                outbox_oldest_s=0 if waiting is None else max(0, now_ms - waiting.oldest_ms) // 1000,
-            )
-            self._reported[backend.name] = message
-            await self.bus.publish(AGENT_OCPP, message, agent=self.name, backend=backend.name)
+        await self._reporting.report()
 
     def gauges(self) -> Iterable[Gauge]:
         """Tell of each backend's outbox, as it was last reported."""
-        for backend, message in list(self._reported.items()):
-            labels = {"backend": backend}
-            yield Gauge("ocpp_connected", "Charge points with a connection.", labels, message.connected)
-            yield Gauge(
-                "ocpp_outbox_messages", "Messages that wait for the backend.", labels, message.outbox_messages or 0
-            )
-            yield Gauge(
-                "ocpp_outbox_oldest_seconds", "How long the oldest has waited.", labels, message.outbox_oldest_s or 0
-            )
+        return self._reporting.gauges()
 
     @every(30)
     async def look(self) -> None:
         """Raise and clear alarms."""
-        now_ms = self.clock.now_ms()
-        since = {name: alarm.since_ts for name, alarm in self._alarms.items()}
-        depths = await self.store.run(outbox.depth)
-        standing = await self.store.run(lambda db: alarms.discarded(db, now_ms))
-        standing |= alarms.waiting(depths, now_ms, since)
-        for backend in self.settings.backends:
-            standing |= self._away(backend.name, now_ms)
-            standing |= alarms.clock(backend.name, self._clock_ahead_ms(backend.name), now_ms, since)
-        for name, alarm in standing.items():
-            before = self._alarms.get(name)
-            if before is None or before.model_copy(update={"ts": alarm.ts}) != alarm:
-                await self.bus.publish(ALARM, alarm, alarm=name)
-            self._alarms[name] = alarm
-        for name in [name for name in self._alarms if name not in standing]:
-            await self.bus.clear(ALARM, alarm=name)
-            del self._alarms[name]
-
-    def _away(self, backend: str, now_ms: int) -> dict[str, Alarm]:
-        links = self._links_to(backend)
-        absent = [
-            alarms.Away(charger, link.down_since_ms, link.problem or "it is being connected")
-            for charger, link in links
-            if link.down_since_ms is not None
-        ]
-        return alarms.away(backend, len(links), absent, now_ms)
-
-    def _links_to(self, backend: str) -> list[tuple[str, Link]]:
-        return [
-            (charge_point.name, link)
-            for charge_point in self._charge_points.values()
-            for session, link in zip(charge_point.sessions, charge_point.links, strict=True)
-            if session.backend.name == backend
-        ]
-
-    def _clock_ahead_ms(self, backend: str) -> int | None:
-        """Return what most charge points have heard of the backend's clock: the middle of their answers."""
-        heard = sorted(
-            session.clock_ahead_ms
-            for charge_point in self._charge_points.values()
-            for session in charge_point.sessions
-            if session.backend.name == backend and session.clock_ahead_ms is not None
-        )
-        return heard[len(heard) // 2] if heard else None
+        await self._reporting.raise_and_clear_alarms()
 
     @every(3600)
     async def tidy(self) -> None:
-        """Forget old transactions."""
+        """Forget old transactions, and say anew what the broker may have lost."""
         before_ms = self.clock.now_ms() - KEEP_TRANSACTIONS_MS
         await self.store.run(lambda db: outbox.forget_before(db, before_ms))
+        self._lists.announce_again()
 
 
 def _queue_measured(db: Database, due: list[tuple[ChargePoint, str, Measured, str]]) -> None:
     for charge_point, session_id, found, context in due:
         transactions.measured(db, charge_point.recorder(), session_id, found, context)
-
-
-def _first_start(db: Database, now_ms: int) -> None:
-    """Note when the bridge was there for the first time."""
-    if _FIRST_START not in memory.settings(db, "", memory.OWN):
-        for name in (_FIRST_START, _CAUGHT_UP):
-            memory.set_setting(db, "", memory.OWN, name, str(now_ms))

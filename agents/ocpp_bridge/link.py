@@ -10,7 +10,7 @@ from agents.ocpp_bridge.waiting import Signal
 from agents.runtime.agent import Clock
 from agents.runtime.backoff import full_jitter
 from agents.runtime.ocpp import Connection, ConnectionLost
-from agents.runtime.store import StoreUnavailable
+from agents.runtime.store_errors import StoreUnavailable
 
 FIRST_DELAY_S = 1.0
 """First bound of the delay before the next attempt."""

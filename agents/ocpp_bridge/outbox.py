@@ -7,16 +7,47 @@ it is acknowledged until the backend has answered it, so that neither ``kill -9`
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, bindparam, delete, func, select
 from sqlalchemy.orm import Session as Database
 
 from agents.ocpp_bridge.models import OutboxRow, TransactionRow
 
-TRANSACTION, SECURITY = "transaction", "security"
+LANES = TRANSACTION, SECURITY = "transaction", "security"
 """The lanes. Order is kept within each; other messages may overtake transaction messages, newer ones of them not."""
 
 NEVER_HAD_AN_ID = -1
 """transactionId of what belongs to a transaction that the backend never numbered (1.6 errata 4.0, 3.18)."""
+
+
+_HEAD = (
+    select(
+        OutboxRow.id,
+        OutboxRow.action,
+        OutboxRow.session_id,
+        OutboxRow.payload,
+        OutboxRow.failures,
+        OutboxRow.not_before_ms,
+        TransactionRow.transaction_id,
+    )
+    .outerjoin(
+        TransactionRow,
+        and_(
+            TransactionRow.charger == OutboxRow.charger,
+            TransactionRow.backend == OutboxRow.backend,
+            TransactionRow.session_id == OutboxRow.session_id,
+        ),
+    )
+    .where(
+        OutboxRow.charger == bindparam("charger"),
+        OutboxRow.backend == bindparam("backend"),
+        OutboxRow.lane == bindparam("lane"),
+    )
+    .order_by(OutboxRow.id)
+    .limit(1)
+)
+_REMOVE = delete(OutboxRow).where(OutboxRow.id == bindparam("row_id"))
+# Built once: they run for every message, and to build one costs as much as to run it.
+_NOT_LOADED = {"synchronize_session": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +92,15 @@ def append(
 
 def head(db: Database, charger: str, backend: str, lane: str = TRANSACTION) -> Queued | None:
     """Return the oldest message of a lane, or None."""
-    row = db.scalars(
-        select(OutboxRow)
-        .where(OutboxRow.charger == charger, OutboxRow.backend == backend, OutboxRow.lane == lane)
-        .order_by(OutboxRow.id)
-        .limit(1)
-    ).first()
+    row = db.execute(_HEAD, {"charger": charger, "backend": backend, "lane": lane}).first()
     if row is None:
         return None
     payload = row.payload
     if row.session_id is not None and row.action != "StartTransaction":
-        payload = _with_transaction_id(payload, _transaction_id(db, charger, backend, row.session_id))
+        # In the order of the lane StartTransaction has been answered, or given up, before anything that follows it.
+        number = NEVER_HAD_AN_ID if row.transaction_id is None else row.transaction_id
+        payload = _with_transaction_id(payload, number)
     return Queued(row.id, row.action, row.session_id, payload, row.failures, row.not_before_ms)
-
-
-def _transaction_id(db: Database, charger: str, backend: str, session_id: str) -> int:
-    found = transaction(db, charger, backend, session_id)
-    # In the order of the lane StartTransaction has been answered, or given up, before anything that follows it.
-    return NEVER_HAD_AN_ID if found is None or found.transaction_id is None else found.transaction_id
 
 
 def _with_transaction_id(payload: str, transaction_id: int) -> str:
@@ -88,7 +110,7 @@ def _with_transaction_id(payload: str, transaction_id: int) -> str:
 
 def remove(db: Database, id: int) -> None:
     """Forget a message: it has been answered, or given up."""
-    db.execute(delete(OutboxRow).where(OutboxRow.id == id))
+    db.execute(_REMOVE, {"row_id": id}, execution_options=_NOT_LOADED)
 
 
 def failed(db: Database, id: int, failures: int, not_before_ms: int) -> None:

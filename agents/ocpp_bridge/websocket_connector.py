@@ -65,7 +65,7 @@ class WebSocketConnector:
         except TimeoutError:
             raise Unreachable(f"the backend does not answer within {OPEN_TIMEOUT_S:g} s") from None
         except (OSError, EOFError) as error:
-            raise Unreachable(f"no connection: {getattr(error, 'strerror', None) or error or 'closed'}") from None
+            raise Unreachable(f"no connection: {getattr(error, 'strerror', None) or str(error) or 'closed'}") from None
         if socket.subprotocol != target.subprotocol:
             await socket.close(1002, f"{target.subprotocol} is needed")
             raise Unreachable(f"the backend does not speak {target.subprotocol} at this url: it chose no subprotocol")

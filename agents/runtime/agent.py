@@ -110,8 +110,8 @@ class Context(Generic[S]):
     """The way onto the bus."""
     clock: Clock
     """Time."""
-    store: Store
-    """The agent's own database."""
+    store: Store | None
+    """The agent's own database, None for one that keeps nothing."""
     log: FilteringBoundLogger
     """Structured log, bound to the agent's name."""
     random: Random = field(default_factory=SystemRandom)
@@ -210,9 +210,15 @@ class Agent(Generic[S]):
         self.settings = context.settings
         self.bus = context.bus
         self.clock = context.clock
-        self.store = context.store
         self.log = context.log
         self.random = context.random
+
+    @property
+    def store(self) -> Store:
+        """The agent's own database. Raises :class:`LookupError` for one without :attr:`migrations`."""
+        if self.context.store is None:
+            raise LookupError(f"{self.name} keeps nothing: it has no migrations")
+        return self.context.store
 
     async def start(self) -> None:
         """Prepare: called once, with the store migrated, before the first message. May raise :class:`CannotStart`."""

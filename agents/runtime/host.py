@@ -13,7 +13,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random, SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from pydantic import BaseModel
@@ -26,9 +26,12 @@ from agents.runtime.health import Health
 from agents.runtime.lane import RawMessage
 from agents.runtime.rejections import Rejections
 from agents.runtime.routing import Router
-from agents.runtime.store import Store, StoreUnavailable
+from agents.runtime.store_errors import StoreUnavailable
 from bus_schema.site_messages import Rejected
 from bus_schema.topics import AGENT_REJECTED
+
+if TYPE_CHECKING:
+    from agents.runtime.store import Store
 
 __all__ = ["AgentHost", "Publication", "RawMessage", "Transport"]
 
@@ -49,19 +52,22 @@ class AgentHost:
         settings: BaseModel,
         transport: Transport,
         clock: Clock,
-        store: Store,
+        store: "Store | None",
         *,
         site: str,
         log: FilteringBoundLogger | None = None,
         random: Random | None = None,
         queue_limit: int = DEFAULT_QUEUE_LIMIT,
     ) -> None:
-        """Build the agent; nothing runs before :meth:`start`. ``store`` has been upgraded already.
+        """Build the agent; nothing runs before :meth:`start`. ``store`` has been upgraded already, and is None for an
+        agent that keeps nothing.
 
         Raises :class:`agents.runtime.routing.RoutingError` if the class asks for what the contract does not give it.
         """
         name = agent_type.identity(settings)
         self.name = name
+        self.on_bus = False
+        """True while it is connected to the broker."""
         random = SystemRandom() if random is None else random
         self.log: FilteringBoundLogger = (structlog.get_logger() if log is None else log).bind(agent=name)
         self._clock = clock
@@ -107,10 +113,12 @@ class AgentHost:
     def connected(self) -> None:
         """Say that the bus is there and the subscriptions are made."""
         self.counters.connections += 1
+        self.on_bus = True
         self.health.connected()
 
     def disconnected(self) -> None:
         """Say that the bus is gone; what was not acknowledged will come again."""
+        self.on_bus = False
         self.health.disconnected()
         self.router.disconnected()
 

@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from agents.runtime.agent import BusUnavailable, Clock, Received
 from agents.runtime.backoff import full_jitter
 from agents.runtime.counters import Counters, Durations
-from agents.runtime.store import StoreUnavailable
+from agents.runtime.store_errors import StoreUnavailable
 from bus_schema import Address, ContractError, Topic
 from bus_schema.topics import CHARGER_COMMAND
 

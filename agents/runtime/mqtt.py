@@ -1,4 +1,4 @@
-"""The bus as a real MQTT connection: aiomqtt with a synchronous sink, manual acknowledgement and reconnection.
+"""The bus as a real MQTT connection: aiomqtt without its queue, manual acknowledgement and reconnection.
 
 ::
 
@@ -14,14 +14,9 @@ acknowledges what nobody has handled, is not used.
 
 import asyncio
 import math
-import socket
-import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import aiomqtt
 import paho.mqtt.client as paho
@@ -34,15 +29,14 @@ from agents.runtime.backoff import full_jitter
 from agents.runtime.bus import Publication
 from agents.runtime.connect_errors import explain
 from agents.runtime.lane import RawMessage
+from agents.runtime.message_socket import MessageSocket, Take
+from agents.runtime.mqtt_options import NO_DELAY, MqttOptions
 
 RECONNECT_BASE_S = 0.5
 """First bound of the delay before reconnecting."""
 
 RECONNECT_CAP_S = 30.0
 """Last bound of it; a connection that lasted as long starts over with the first."""
-
-NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-"""Socket option of every MQTT client: with Nagle's algorithm the second of two small messages waits 40 ms."""
 
 ANSWER_TIMEOUT_S = 10.0
 """How long the broker may take to answer a CONNECT, SUBSCRIBE, PUBLISH or DISCONNECT."""
@@ -65,48 +59,6 @@ class Served(Protocol):
 
     def disconnected(self) -> None:
         """Learn that the connection is lost."""
-
-
-@dataclass(frozen=True)
-class MqttOptions:
-    """How to connect."""
-
-    host: str
-    port: int
-    client_id: str
-    username: str | None = None
-    password: str | None = None
-    clean_session: bool = False
-    """False keeps subscriptions and unacknowledged messages at the broker while away."""
-    keepalive_s: int = 20
-    tls: bool = False
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-
-    def __repr__(self) -> str:
-        """Leave the password out."""
-        return f"MqttOptions({self.client_id!r} as {self.username!r} at {self.host}:{self.port})"
-
-    def tls_context(self) -> ssl.SSLContext | None:
-        """Return the TLS settings, or None without TLS. Raises :class:`OSError` for an unreadable file."""
-        if not (self.tls or self.ca_file):
-            return None
-        context = ssl.create_default_context(cafile=self.ca_file)
-        if self.cert_file is not None:
-            context.load_cert_chain(self.cert_file, self.key_file)
-        return context
-
-
-class _Sink(asyncio.Queue[aiomqtt.Message]):
-    """Stands where aiomqtt has its queue and hands each message on at once."""
-
-    def __init__(self, take: Callable[[aiomqtt.Message], None], maxsize: int = 0) -> None:
-        super().__init__(maxsize)
-        self._take = take
-
-    def put_nowait(self, item: aiomqtt.Message) -> None:
-        self._take(item)
 
 
 class MqttTransport:
@@ -195,9 +147,11 @@ class MqttTransport:
         if served is None:
             raise RuntimeError("call serve() before run()")
         window = self._window = AckWindow()
-        client = self._new_client(served, window)
+        client = self._new_client(served)
         inner = _paho_of(client)
         inner.manual_ack_set(True)
+        take = partial(self._take, served, window)
+        _take_messages(inner, take)
         window.open(lambda mid: inner.ack(mid, 1))
         self._connecting = client
         try:
@@ -218,10 +172,9 @@ class MqttTransport:
                     scope.reschedule(0)
             served.disconnected()
 
-    def _new_client(self, served: Served, window: AckWindow) -> aiomqtt.Client:
+    def _new_client(self, served: Served) -> aiomqtt.Client:
         options = self._options
         will = served.will()
-        sink = partial(_Sink, partial(self._take, served, window))
         client = aiomqtt.Client(
             options.host,
             options.port,
@@ -234,19 +187,19 @@ class MqttTransport:
             will=None if will is None else aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
             tls_context=options.tls_context(),
             socket_options=[NO_DELAY],
-            queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", sink),
         )
         client.pending_calls_threshold = 65_535  # Only the threshold of a warning.
         return client
 
-    def _take(self, served: Served, window: AckWindow, message: aiomqtt.Message) -> None:
+    def _take(
+        self, served: Served, window: AckWindow, topic: str, payload: bytes, qos: int, retain: bool, mid: int
+    ) -> None:
         if window.closed:
             return
         if self._client is None:
             # What the broker has queued comes right behind the CONNACK, before aiomqtt says that it is connected.
             self._client = self._connecting
-        acknowledge = window.receive(message.mid) if message.qos else _nothing
-        served.deliver(RawMessage(message.topic.value, message.payload, message.qos, message.retain, acknowledge))
+        served.deliver(RawMessage(topic, payload, qos, retain, window.receive(mid) if qos else _nothing))
 
     async def _subscribe(self, client: aiomqtt.Client, topic_filter: str, qos: int) -> None:
         if topic_filter.startswith("$share/"):
@@ -261,7 +214,7 @@ class MqttTransport:
     async def _until_lost(self, client: aiomqtt.Client) -> None:
         async def listen() -> None:
             async for _ in client.messages:
-                raise AssertionError("the sink never queues")
+                raise AssertionError("messages go past aiomqtt's queue")
 
         lost = asyncio.ensure_future(listen())
         closing = asyncio.ensure_future(self._closing.wait())
@@ -284,13 +237,26 @@ class MqttTransport:
 def _paho_of(client: aiomqtt.Client) -> paho.Client:
     """Return the paho client inside an aiomqtt client.
 
-    aiomqtt 2 has no way to acknowledge by hand; this is the only place that reaches into it, and
-    ``tests/runtime/test_mqtt.py`` fails when an update moves it.
+    aiomqtt 2 has no way to acknowledge by hand; this and :func:`_take_messages` are the only places that reach into it
+    and into paho, and ``tests/runtime/test_mqtt.py`` fails when an update moves what they reach for.
     """
     inner: Any = client._client
     if not isinstance(inner, paho.Client):
         raise TypeError("aiomqtt keeps its paho client elsewhere: adapt _paho_of")
     return inner
+
+
+def _take_messages(inner: paho.Client, take: Take) -> None:
+    """Hand the messages of a paho client that is not connected yet to ``take``, past aiomqtt's queue."""
+    reached: Any = inner
+    create = getattr(reached, "_create_socket", None)
+    if create is None:
+        raise TypeError("paho makes its socket elsewhere: adapt _take_messages")
+    reached._create_socket = lambda: MessageSocket(create(), take)
+    # Those that MessageSocket leaves to paho.
+    inner.on_message = lambda _client, _userdata, message: take(
+        message.topic, bytes(message.payload), message.qos, message.retain, message.mid
+    )
 
 
 def _nothing() -> None:

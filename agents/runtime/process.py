@@ -6,11 +6,12 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -19,12 +20,16 @@ from agents.runtime.agent import Agent, CannotStart
 from agents.runtime.backoff import full_jitter
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost
+from agents.runtime.liveness import Liveness, listeners
 from agents.runtime.logs import set_up_logs
-from agents.runtime.metrics import AgentCollector, serve_metrics
-from agents.runtime.mqtt import MqttOptions, MqttTransport
+from agents.runtime.mqtt import MqttTransport
+from agents.runtime.mqtt_options import MqttOptions
 from agents.runtime.routing import RoutingError
 from agents.runtime.site_config import AgentSettings, ConfigError, SiteConfig
-from agents.runtime.store import NewerDatabase, Store, StoreUnavailable
+from agents.runtime.store_errors import NewerDatabase, StoreUnavailable
+
+if TYPE_CHECKING:
+    from agents.runtime.store import Store
 
 EXIT_OK = 0
 """The agent was told to stop and did."""
@@ -71,16 +76,20 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
     except OSError as error:
         raise CannotStart(f"{site.path}: [broker] ca_file, cert_file or key_file cannot be used: {error}") from None
     transport = MqttTransport(options, clock, log=log)
+    liveness = Liveness(listeners(os.environ))
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(asyncio.create_task(liveness.run(clock)).cancel)
         store = _open_store(site, agent_type, identity)
-        stack.callback(store.close)
-        if not await _upgraded(store, stop, log):
-            return
+        if store is not None:
+            stack.callback(store.close)
+            if not await _upgraded(store, stop, log):
+                return
         host = AgentHost(
             agent_type, settings, transport, clock, store, site=site.site, log=log, queue_limit=common.queue_limit
         )
         if common.metrics_port is not None:
             stack.callback(_metrics(host, transport, site.site, common.metrics_host, common.metrics_port))
+        liveness.watch(lambda: host.on_bus)
         await _live(host, transport, stop, log)
 
 
@@ -120,7 +129,7 @@ def ease_collector() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-async def _upgraded(store: Store, stop: asyncio.Event, log: FilteringBoundLogger) -> bool:
+async def _upgraded(store: "Store", stop: asyncio.Event, log: FilteringBoundLogger) -> bool:
     """Migrate the database, waiting for it if need be; False when told to stop meanwhile."""
     random, attempt = SystemRandom(), 0
     while not stop.is_set():
@@ -137,9 +146,11 @@ async def _upgraded(store: Store, stop: asyncio.Event, log: FilteringBoundLogger
     return False
 
 
-def _open_store(site: SiteConfig, agent_type: type[Agent[Any]], identity: str) -> Store:
+def _open_store(site: SiteConfig, agent_type: type[Agent[Any]], identity: str) -> "Store | None":
     if agent_type.migrations is None:
-        return Store("sqlite://", None)  # It keeps nothing: a database in memory, never asked.
+        return None  # It keeps nothing.
+    from agents.runtime.store import Store
+
     url = site.store_url(identity, local=agent_type.local_store)
     if url.get_backend_name() == "sqlite" and url.database:
         try:
@@ -151,6 +162,8 @@ def _open_store(site: SiteConfig, agent_type: type[Agent[Any]], identity: str) -
 
 
 def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str, port: int) -> Callable[[], None]:
+    from agents.runtime.metrics import AgentCollector, serve_metrics
+
     collector = AgentCollector(
         host.agent.name,
         site,

@@ -19,15 +19,16 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from agents.runtime.config_errors import ConfigError, SettingError, first_problem, unknown_key
 from agents.runtime.toml_lines import line_of
 from bus_schema import Id
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 __all__ = [
     "AgentSettings",
@@ -119,6 +120,10 @@ class StoreSettings(Settings):
     def _usable(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        # Most sites say nothing about it, and then nobody waits for SQLAlchemy.
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
+
         try:
             url = make_url(value.replace("{agent}", "agent"))
         except ArgumentError:
@@ -185,12 +190,14 @@ class SiteConfig:
         """Return ``path`` absolute, ``{agent}`` filled in, relative to the folder of the file."""
         return (self.path.parent / str(path).replace("{agent}", agent)).absolute()
 
-    def store_url(self, agent: str, *, local: bool = False) -> URL:
+    def store_url(self, agent: str, *, local: bool = False) -> "URL":
         """Return the URL of the agent's database, with the password. Raises :class:`ConfigError` if that is unreadable.
 
         With ``local`` it is a SQLite file in ``data_dir``, whatever the site uses. The environment variable
         ``CHARGEBUS_STORE_PASSWORD`` overrides ``password_file``.
         """
+        from sqlalchemy import URL, make_url
+
         if local or self.store.url is None:
             return URL.create("sqlite", database=str(self.data_dir / f"{agent}.sqlite3"))
         url = make_url(self.store.url.replace("{agent}", agent))

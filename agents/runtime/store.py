@@ -20,7 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from agents.runtime.migration import NewerDatabase, current_revisions, upgrade
+from agents.runtime.revision import is_newest
+from agents.runtime.store_errors import NewerDatabase, StoreUnavailable, StoreUrlError
 from agents.runtime.store_failures import reason_to_retry
 
 __all__ = ["NewerDatabase", "Store", "StoreUnavailable", "StoreUrlError"]
@@ -32,18 +33,6 @@ SQLITE_BUSY_TIMEOUT_MS = 5000
 
 POSTGRESQL_CONNECT_TIMEOUT_S = 5
 """How long a connection attempt to PostgreSQL may take."""
-
-
-class StoreUnavailable(Exception):
-    """The database cannot be used now, but a retry may succeed; the text says why, for an operator.
-
-    Nothing of the transaction was committed, unless the connection broke during the commit itself: then nobody knows,
-    and the idempotent handler that runs again finds out.
-    """
-
-
-class StoreUrlError(ValueError):
-    """A database URL that this runtime cannot use; the text says which are possible, without the password."""
 
 
 class Store:
@@ -79,7 +68,10 @@ class Store:
             return
         try:
             with self._engine.begin() as connection:
-                upgrade(connection, self._migrations)
+                if not is_newest(connection, self._migrations):
+                    from agents.runtime.migration import upgrade
+
+                    upgrade(connection, self._migrations)
         except DBAPIError as error:
             raise self._translated(error) from error
 
@@ -87,6 +79,8 @@ class Store:
         """Return the revisions that the database is at, empty before the first :meth:`upgrade`. Blocks."""
         if self._migrations is None:
             return ()
+        from agents.runtime.migration import current_revisions
+
         with self._engine.begin() as connection:
             return current_revisions(connection, self._migrations)
 

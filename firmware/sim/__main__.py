@@ -7,7 +7,8 @@ import ssl
 import sys
 from pathlib import Path
 
-from bus_schema.ids import InvalidId, check_id
+from firmware.app.contract import SETTINGS
+from firmware.app.validation import Refused, check_value
 from firmware.sim.broker_login import BrokerLogin, LoginError, read_passwords
 from firmware.sim.firmware import read_key
 from firmware.sim.host import FolderInUse, HostOptions, charger_name, run
@@ -43,14 +44,24 @@ def _parser() -> argparse.ArgumentParser:
         "--pki", type=Path, help="folder with ca.pem and each charger's own certificate and key; switches TLS on"
     )
     parser.add_argument("--firmware-key", type=Path, help="public key that firmware must be signed with")
+    parser.add_argument(
+        "--required-source",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="a new charger is set up to offer only its fallback current while this source (load_balancer) limits "
+        "nothing; what one is told later stands. May be given several times",
+    )
     parser.add_argument("--no-network-time", action="store_true", help="the chargers boot without knowing the date")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     return parser
 
 
 def _options(arguments: argparse.Namespace) -> HostOptions:
-    """Return the options. Raises :class:`ValueError` and its kind with a text for the user."""
-    check_id("site", arguments.site)
+    """Return the options. Raises :class:`ValueError`, its kind and :class:`Refused` with a text for the user."""
+    site = check_value("site id", arguments.site, "id", 1, 32)
+    kind, least, most, _ = SETTINGS["required_sources"]
+    required = check_value("--required-source", arguments.required_source, kind, least, most)
     if not 1 <= arguments.chargers <= 1_000:
         raise ValueError(f"--chargers is {arguments.chargers}; 1 to 1000 are possible")
     if not 0.01 <= arguments.speed <= 1_000:
@@ -63,13 +74,14 @@ def _options(arguments: argparse.Namespace) -> HostOptions:
     for index in range(arguments.chargers):
         login.context(charger_name(index))  # Said now, not by a charger that never connects.
     return HostOptions(
-        site=arguments.site,
+        site=site,
         chargers=arguments.chargers,
         folder=arguments.data,
         login=login,
         speed=arguments.speed,
         drivers=arguments.drivers,
         seed=arguments.seed,
+        required_sources=required,
         network_time=not arguments.no_network_time,
         firmware_keys=(read_key(arguments.firmware_key.read_text("ascii")),) if arguments.firmware_key else (),
     )
@@ -81,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=arguments.log_level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         asyncio.run(run(_options(arguments)))
-    except (InvalidId, LoginError, FolderInUse, ValueError, OSError) as error:
+    except (Refused, LoginError, FolderInUse, ValueError, OSError) as error:
         sys.stderr.write(f"firmware.sim: {error}\n")
         return 2
     return 0

@@ -35,6 +35,8 @@ class HostOptions:
     """World seconds per real second."""
     drivers: str = "demo"
     """``demo``, ``quick`` or ``none``."""
+    required_sources: tuple[str, ...] = ()
+    """Setting ``required_sources`` of a charger that was never set up."""
     seed: str = "1"
     network_time: bool = True
     firmware_keys: tuple[int, ...] = ()
@@ -63,7 +65,14 @@ async def run(options: HostOptions) -> None:
     try:
         world = ScaledTime(options.speed, time.monotonic())
         common = StationOptions(
-            options.site, options.folder, options.login, world, cars, options.network_time, options.firmware_keys
+            options.site,
+            options.folder,
+            options.login,
+            world,
+            cars,
+            options.network_time,
+            options.firmware_keys,
+            options.required_sources,
         )
         stations = [
             Station(common, charger_name(index), visits_of(options, index)) for index in range(options.chargers)

@@ -12,6 +12,8 @@ from pathlib import Path
 from firmware.app.charger import Charger
 from firmware.app.http import HttpFetch, HttpPut
 from firmware.app.mqtt import MqttClient
+from firmware.app.settings import FILES as SETTINGS_FILES
+from firmware.app.settings import Settings
 from firmware.app.storage import FileStorage
 from firmware.app.version import FIRMWARE
 from firmware.cp_pwm.specification.instants import NEVER
@@ -90,6 +92,16 @@ class StationOptions:
     """Whether the chargers know the date from boot on."""
     firmware_keys: tuple[int, ...] = ()
     """Moduli of the keys that may sign firmware."""
+    required_sources: tuple[str, ...] = ()
+    """Setting ``required_sources`` of a charger that was never set up."""
+
+
+def set_up(storage: FileStorage, required_sources: tuple[str, ...]) -> None:
+    """Give a new charger the setting that its technician would have; leave one alone that has been set up already."""
+    settings = Settings(storage)
+    settings.load()
+    if required_sources and not settings.damaged and not any(storage.read(name) for name in SETTINGS_FILES):
+        settings.change({"required_sources": required_sources})
 
 
 class Station:
@@ -106,6 +118,8 @@ class Station:
         now_ms = options.world.now_ms()
         flash = options.folder / charger
         flash.mkdir(parents=True, exist_ok=True)
+        storage = FileStorage(str(flash))
+        set_up(storage, options.required_sources)
         self._physical = PhysicalState(options.folder / f"{charger}.physical")
         kept = self._physical.load() or {}
         ratings = Ratings()
@@ -118,7 +132,7 @@ class Station:
         self.charger = VirtualCharger(
             Identity(options.site, charger),
             self.hardware,
-            FileStorage(str(flash)),
+            storage,
             None,
             os.urandom,
             now_ms,

@@ -79,7 +79,7 @@ def demo_visit(name: str, number: int, index: int) -> Visit:
         car=car,
         card=card,
         cable_a=20 if phases == 1 and max_a <= 16 else 32,
-        gap_ms=300 + 400 * index if number == 0 else int(random.uniform(5_000, 40_000)),
+        gap_ms=300 + 200 * index if number == 0 else int(random.uniform(5_000, 40_000)),
         tap_after_ms=1_000 if number == 0 else int(random.uniform(1_500, 8_000)),
         stay_ms=int(minutes * 60_000 * random.uniform(1.0, 1.5)) if card != UNKNOWN_CARD else 30_000,
         waits_until_full=True,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.access import Access
+from agents.access.agent import Access
 from bus_schema import IdToken
 from bus_schema.command import Authorize, Caps, CommandReply, Refuse, Stop
 from bus_schema.site_messages import AccessReply, AccessRequest

@@ -1,6 +1,5 @@
 """The local lists of chargers: what stands in them, the pieces that lead there, and the agent that sends them."""
 
-import json
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.access import Access
+from agents.access.agent import Access
 from agents.access.cards import Card
 from agents.access.local_lists import (
     ADDED,
@@ -21,18 +20,18 @@ from agents.access.local_lists import (
     list_for,
     next_piece,
     version_of,
+    with_room,
 )
-from bus_schema.charger_messages import Meta
 from bus_schema.command import MAX_LOCAL_LIST, UpdateLocalList
 from bus_schema.message import CUT_SHORT_LIST, MAX_MESSAGE_BYTES
-from bus_schema.topics import CHARGER_COMMAND, CHARGER_COMMAND_REPLY, CHARGER_META, CHARGER_STATE
-from bus_schema.words import ChargerStatus, IdTokenType, Phase, ReplyCode, ReplyStage
+from bus_schema.topics import CHARGER_COMMAND, CHARGER_META, CHARGER_STATE
+from bus_schema.words import ChargerStatus, IdTokenType, ReplyCode, ReplyStage
 from firmware.app.contract import MAX_LOCAL_LIST as ROOM
 from firmware.app.validation import read_command
-from tests.access.test_agent import reply
+from tests.access.lists import bring_up_to_date, done, meta, pieces, says
 from tests.access.test_plugging import state
 from tests.firmware.app.fakes import Bench
-from tests.ledger.events import BOOT, T0
+from tests.ledger.events import T0
 from tests.ledger.harness import Hosted, ManualClock
 
 UTC = ZoneInfo("UTC")
@@ -72,7 +71,7 @@ def test_a_charger_gets_the_cards_that_are_valid_there() -> None:
 
 def test_no_more_than_there_is_room_for() -> None:
     assert MAX_LOCAL_LIST == ROOM
-    assert len(whole("c1", cards(MAX_LOCAL_LIST + 7))) == MAX_LOCAL_LIST
+    assert len(with_room(whole("c1", cards(MAX_LOCAL_LIST + 7)))) == MAX_LOCAL_LIST
 
 
 @pytest.mark.parametrize("last", [date.max, date(2099, 12, 31), date(1969, 1, 1)])
@@ -145,40 +144,9 @@ def test_a_piece_fits_a_message_however_long_its_cards_are(group: str) -> None:
 # --- the agent --------------------------------------------------------------------------------------------------------
 
 
-def meta(version: int | None) -> Meta:
-    return Meta(
-        ts=T0,
-        uptime_ms=1,
-        boot_id=BOOT,
-        hardware="virtual",
-        firmware="0.1.0",
-        schema_version="1.0",
-        phases=1,
-        phase_rotation=[Phase.L1],
-        rated_current_a=32.0,
-        fallback_current_a=6.0,
-        local_list_version=version,
-    )
-
-
 def access_with(count: int, clock: ManualClock | None = None, **settings: Any) -> Hosted:
     listed = [{"uid": uid, "group": "staff"} for uid in cards(count)]
     return Hosted(Access, "sqlite://", clock or ManualClock(), **{"cards": listed, **settings})
-
-
-def pieces(access: Hosted) -> list[UpdateLocalList]:
-    return [command for _, command in access.bus.take(CHARGER_COMMAND) if isinstance(command, UpdateLocalList)]
-
-
-async def says(access: Hosted, version: int | None) -> None:
-    """The charger is there and tells its version."""
-    await access.hear(CHARGER_META, [meta(version)], charger="c1")
-    await access.hear(CHARGER_STATE, [state(1, ChargerStatus.AVAILABLE)], charger="c1")
-
-
-async def done(access: Hosted, command: UpdateLocalList, **fields: Any) -> None:
-    answer = reply(command.id, **{"op": "update_local_list", **fields})
-    await access.hear(CHARGER_COMMAND_REPLY, [answer], charger="c1")
 
 
 async def test_a_charger_without_a_list_gets_all_of_it_piece_by_piece() -> None:
@@ -196,6 +164,17 @@ async def test_a_charger_without_a_list_gets_all_of_it_piece_by_piece() -> None:
         await says(access, sent[-1].version)
         await access.clock.advance(60)
         assert pieces(access) == [], "it has it"
+
+
+async def test_each_charger_gets_its_own_cards() -> None:
+    listed = [{"uid": "04A1B2C3"}, {"uid": "04A1B2C4", "chargers": ["c2"]}]
+    async with access_with(0, cards=listed) as access:
+        for charger in ("c1", "c2", "c3"):
+            await access.hear(CHARGER_META, [meta(0)], charger=charger)
+            await access.hear(CHARGER_STATE, [state(1, ChargerStatus.AVAILABLE)], charger=charger)
+        await access.clock.advance(6)
+        sent = {ids["charger"]: len(command.entries) for ids, command in access.bus.take(CHARGER_COMMAND)}
+        assert sent == {"c1": 1, "c2": 2, "c3": 1}
 
 
 async def test_an_agent_that_starts_again_goes_on_where_the_charger_is() -> None:
@@ -283,16 +262,7 @@ async def test_the_firmware_ends_up_with_the_list(tmp_path: Any) -> None:
         file.write_text("uid,group\n" + "".join(f"{uid},{card.group}\n" for uid, card in known.items()))
 
     async def settle() -> None:
-        for _ in range(12):
-            await says(access, bench.of("meta")[-1]["local_list_version"])
-            await access.clock.advance(6)
-            while fresh := pieces(access):
-                for command in fresh:
-                    fields = json.loads(CHARGER_COMMAND.encode(command)) | {"ts": bench.command("x")["ts"]}
-                    bench.deliver(json.dumps(fields | {"deadline_ts": fields["ts"] + 5000}).encode())
-                    answer = bench.replies(command.id)[-1]
-                    stage, code = ReplyStage(answer["stage"]), ReplyCode(answer["code"])
-                    await done(access, command, stage=stage, code=code)
+        await bring_up_to_date(access, bench)
 
     bench, first, then = Bench(), cards(70), cards(50)
     then["04D5E6F7"] = Card(uid="04D5E6F7", group="guests")

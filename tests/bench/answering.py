@@ -21,9 +21,10 @@ from pathlib import Path
 import aiomqtt
 import paho.mqtt.client as paho
 
-from agents.cli.link import NO_DELAY, Link, connected
+from agents.cli.link import Link, connected
 from agents.cli.picture import SitePicture
 from agents.cli.target import Target
+from agents.runtime.mqtt_options import NO_DELAY
 from bus_schema import topics
 from bus_schema.command import Authorize, CommandBase, Identify, SetLimit
 from bus_schema.message import IdToken

@@ -21,12 +21,12 @@ from random import Random
 
 import aiomqtt
 
-from agents.cli.link import NO_DELAY
 from agents.load_balancer.allocation.model import Settings
 from agents.load_balancer.contract_limits import Schedule
 from agents.load_balancer.deciding import Decider, Replan
 from agents.load_balancer.safety import Safety
 from agents.load_balancer.site import Circuit, SiteCharger, build
+from agents.runtime.mqtt_options import NO_DELAY
 from bus_schema import topics
 from bus_schema.balancing import GridTelemetry
 from bus_schema.charger_messages import Meta, Online, Telemetry

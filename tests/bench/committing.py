@@ -27,7 +27,7 @@ from pathlib import Path
 import aiomqtt
 import structlog
 
-from agents.ledger import Ledger
+from agents.ledger.agent import Ledger
 from agents.ledger.settings import LedgerSettings
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost, RawMessage
@@ -125,7 +125,7 @@ async def hosted(folder: Path, lines: list[Line]) -> float:
 
 
 LEDGER = (
-    "import sys; from agents.ledger import Ledger; from agents.registry import load_site; "
+    "import sys; from agents.ledger.agent import Ledger; from agents.registry import load_site; "
     "from agents.runtime.process import run_agent; sys.exit(run_agent(Ledger, load_site(sys.argv[1])))"
 )
 

@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 from ocpp.v16 import call
 
-from agents.ocpp_bridge import OcppBridge
+from agents.ocpp_bridge.agent import OcppBridge
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost, RawMessage
 from agents.runtime.ocpp import parse_time

@@ -18,7 +18,8 @@ from typing import Any
 
 from ocpp.v16 import datatypes
 
-from agents.ocpp_bridge import OcppBridge, outbox
+from agents.ocpp_bridge import outbox
+from agents.ocpp_bridge.agent import OcppBridge
 from agents.runtime.agent import Context
 from agents.runtime.host import AgentHost, RawMessage
 from agents.runtime.ocpp import parse_time

@@ -24,7 +24,7 @@ import ocpp.messages
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import Server, serve
 
-from agents.csms import Csms
+from agents.csms.agent import Csms
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost
 from agents.runtime.ocpp import format_time

@@ -24,7 +24,8 @@ import structlog
 from agents.runtime.agent import Agent, Received, on
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost
-from agents.runtime.mqtt import MqttOptions, MqttTransport
+from agents.runtime.mqtt import MqttTransport
+from agents.runtime.mqtt_options import MqttOptions
 from agents.runtime.site_config import AgentSettings
 from agents.runtime.store import Store
 from bus_schema.charger_messages import Telemetry

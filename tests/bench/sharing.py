@@ -26,7 +26,8 @@ from agents.influx_logger.settings import InfluxLoggerSettings
 from agents.influx_logger.spool import filling
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost
-from agents.runtime.mqtt import MqttOptions, MqttTransport
+from agents.runtime.mqtt import MqttTransport
+from agents.runtime.mqtt_options import MqttOptions
 from agents.runtime.process import ease_collector
 from agents.runtime.store import Store
 from bus_schema.topics import CHARGER_TELEMETRY

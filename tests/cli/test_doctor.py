@@ -9,9 +9,10 @@ import aiomqtt
 import pytest
 
 from agents.cli.doctor import examine
-from agents.cli.doctor_edge import BURST
+from agents.cli.doctor_edge import BURST, Edge
 from agents.cli.exits import CliError, ExitCode
-from agents.runtime.mqtt import MqttOptions
+from agents.runtime.clock import SystemClock
+from agents.runtime.mqtt_options import MqttOptions
 from bus_schema import MAX_MESSAGE_BYTES, topics
 from bus_schema.examples import examples_of
 from bus_schema.generate.acl import mosquitto_acl
@@ -176,14 +177,23 @@ async def test_the_embedded_broker_is_examined_too(tmp_path):
     """It has no access list and no counters: what is found says so, and nothing goes wrong."""
     broker = start_broker("embedded", tmp_path)
     try:
-        async with site(broker):
+        async with site(broker), aiomqtt.Client("127.0.0.1", broker.port) as second:
+            health = topics.AGENT_HEALTH.format(SITE, agent="influx_logger-2")
+            await second.publish(health, payload(topics.AGENT_HEALTH), qos=1, retain=True)
             options = MqttOptions("127.0.0.1", broker.port, client_id="", username="technician")
             found = await examine(options, SITE, LISTEN_S)
     finally:
         broker.stop()
+    assert [finding.where for finding in found if "$share" in finding.what] == ["agent influx_logger-2"]
     assert ("acl", "anonymous") in briefly(found)
     assert ("acl", f"ev/v1/{SITE}/charger/doctor-probe/state") in briefly(found)
     assert not {finding.check for finding in found} - {"acl", "broker"}
+
+
+async def test_mosquitto_deals_out_what_is_shared(healthy_broker):
+    options = MqttOptions("127.0.0.1", healthy_broker.port, client_id="", username="technician", password="technician")
+    seen = await Edge(options, SITE, SystemClock()).observe(0.1, probe=True)
+    assert seen.shares is True
 
 
 async def test_strangers_who_may_come_in_but_do_nothing(tmp_path):

@@ -79,7 +79,7 @@ def test_retry_lets_them_wait_again(folder: Path, bare: Run) -> None:
     assert (outcome.code, outcome.json["retried"], outcome.json["waiting"]["points"]) == (0, 250, 251)
     assert outcome.json["lost"] == {}, "what waits is not lost"
     batch = asyncio.run(store.run(lambda db: oldest(db, 10_000)))
-    assert batch is not None and batch.lines[1:] == tuple(f"bad f={n} 1" for n in range(250))
+    assert batch is not None and batch.text.split("\n")[1:] == [f"bad f={n} 1" for n in range(250)]
     assert bare("spool", "--retry", "--json").json["retried"] == 0
     store.close()
 

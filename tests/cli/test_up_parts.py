@@ -11,10 +11,10 @@ from typing import cast
 
 import pytest
 
-from agents.cli import up_lock, up_ports
+from agents.cli import up_lock, up_ports, up_run
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.picture import SitePicture
-from agents.cli.up_plan import Plan, UpChoice, plan, users
+from agents.cli.up_plan import AGENT, FIRST, Plan, UpChoice, plan, users
 from agents.cli.up_process import Child, ProcessSpec, how_it_ended, restart_delay_s
 from agents.cli.up_ready import what_is_missing
 from agents.cli.up_supervisor import Supervisor
@@ -65,9 +65,18 @@ DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); prin
 def test_plan_starts_the_broker_first_and_every_agent(tmp_path: Path) -> None:
     chosen = plan(choice(tmp_path))
     names = [[spec.name for spec in stage] for stage in chosen.stages()]
-    assert names == [["broker"], ["ledger", "access", "console"], ["chargers"]]
+    assert names == [["broker"], ["access"], ["ledger"], ["console", "chargers"]]
     assert chosen.page == "http://127.0.0.1:8080/"
     assert "mosquitto.conf" in chosen.files
+
+
+def test_chargers_are_set_up_for_the_balancer_if_there_is_one(tmp_path: Path) -> None:
+    def command(*agents: str) -> tuple[str, ...]:
+        everyone = dict.fromkeys(users(agents, 6), "secret")
+        return plan(choice(tmp_path, agents=agents, passwords=everyone)).processes[-1].command
+
+    assert command("access", "load_balancer")[-2:] == ("--required-source", "load_balancer")
+    assert "--required-source" not in command("access")
 
 
 def test_plan_without_mosquitto_takes_the_embedded_broker(tmp_path: Path) -> None:
@@ -194,6 +203,23 @@ async def test_stop_ends_even_what_does_not_listen_and_what_it_has_started(
     await eventually(lambda: not any(alive(pid) for pid in pids))
     assert said == ["deaf does not end by itself and is killed"]
     assert supervisor.processes() == {}
+
+
+async def test_an_agent_that_does_not_come_keeps_no_other_from_being_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.cli.up_run._HEAD_START_S", 0.3)
+    specs = (ProcessSpec("access", python(FOREVER), FIRST), ProcessSpec("ledger", python(FOREVER), AGENT))
+    chosen = plan_of(tmp_path, *specs)
+    supervisor = Supervisor(chosen, lambda _line: None)
+    coming = asyncio.ensure_future(up_run._become_ready(chosen, supervisor, SitePicture()))
+    await eventually(lambda: "access" in supervisor.processes())
+    assert "ledger" not in supervisor.processes(), "it has a head start"
+    await eventually(lambda: "ledger" in supervisor.processes())
+    assert not coming.done()
+    coming.cancel()
+    await asyncio.wait({coming})
+    await supervisor.stop()
 
 
 async def test_what_dies_is_started_again(tmp_path: Path) -> None:

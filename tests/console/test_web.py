@@ -68,12 +68,3 @@ async def test_a_taken_port_is_named_with_the_setting(view: SiteView) -> None:
 
 async def test_stopping_what_never_started_is_nothing(view: SiteView) -> None:
     await server_at(view, 0).stop()
-
-
-def test_reading_the_settings_does_not_load_the_web_server() -> None:
-    """Every agent reads all of ``site.toml``; the console's libraries must not cost the others 30 MB."""
-    import subprocess
-    import sys
-
-    code = "import sys, agents.console; print([m for m in ('nicegui', 'fastapi', 'uvicorn') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

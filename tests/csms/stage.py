@@ -8,7 +8,7 @@ from typing import Any
 
 from ocpp.v16 import call, call_result, datatypes
 
-from agents.csms import Csms
+from agents.csms.agent import Csms
 from agents.runtime.ocpp import ConnectionLost, Dispatcher, NoAnswer
 from bus_schema.command import CommandReply
 from bus_schema.event import EventAck

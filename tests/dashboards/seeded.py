@@ -39,28 +39,31 @@ CHARGERS = ("c1", "c2", "c3", "c10")
 BOOT = "0123456789ab"
 STEP_MS = 60_000
 LENGTH_MS = 26 * 3_600_000
+ALARMS = ("influx-spool", "broker-dropping", "ledger-stuck-c1", "over")
+CALM = "calm"
+"""Name of the day on which nothing goes wrong, though it comes close."""
 TOKEN = IdToken(type=IdTokenType.RFID, value="04A2B3C4")
 
 
-def lines(now_ms: int) -> Iterator[str]:
-    """Yield the day's lines."""
+def lines(now_ms: int, calm: bool = False) -> Iterator[str]:
+    """Yield the lines of a day on which everything goes wrong, or of a calm one."""
     writer = LineWriter()
-    for topic, ids, message in _messages(now_ms):
+    for topic, ids, message in _messages(now_ms, calm):
         address = parse_topic(topic.format(SITE, **ids))
         line = writer.line(Received(message, address, False, now_ms))
         assert line is not None
         yield line
-    alarm = parse_topic(ALARM.format(SITE, alarm="over"))
-    yield writer.cleared(alarm, now_ms - 3_600_000)
+    for over in ALARMS if calm else ("over",):
+        yield writer.cleared(parse_topic(ALARM.format(SITE, alarm=over)), now_ms - 3_600_000)
 
 
-def _messages(now_ms: int) -> Iterator[tuple[Topic[Any], dict[str, str], Message]]:
+def _messages(now_ms: int, calm: bool) -> Iterator[tuple[Topic[Any], dict[str, str], Message]]:
     begin_ms = now_ms - LENGTH_MS
     energy = dict.fromkeys(CHARGERS, 100_000)
     for ts in range(begin_ms, now_ms + 1, STEP_MS):
         hour = (ts - begin_ms) / 3_600_000
         for index, charger in enumerate(CHARGERS):
-            yield from _charger(ts, hour, index, charger, energy, ts - begin_ms)
+            yield from _charger(ts, hour, index, charger, energy, ts - begin_ms, calm)
         yield (
             GRID_TELEMETRY,
             {"meter": "main"},
@@ -69,7 +72,7 @@ def _messages(now_ms: int) -> Iterator[tuple[Topic[Any], dict[str, str], Message
             ),
         )
         for circuit in ("garage", "roof"):
-            yield CIRCUIT_LOAD, {"circuit": circuit}, _load(ts, hour)
+            yield CIRCUIT_LOAD, {"circuit": circuit}, _load(ts, hour, calm)
         for agent in ("ledger", "access", "influx_logger"):
             yield AGENT_HEALTH, {"agent": agent}, AgentHealth(
                 ts=ts, online=True, version="0.1.0", started_ts=begin_ms, received=int(hour * 3600), queued=3,
@@ -80,7 +83,8 @@ def _messages(now_ms: int) -> Iterator[tuple[Topic[Any], dict[str, str], Message
         minutes = round(hour * 60)
         yield BROKER_STATUS, {}, BrokerStatus(
             ts=ts, clients_connected=7, clients_total=8, subscriptions=90, messages_received=minutes * 600,
-            messages_sent=minutes * 2400, messages_dropped=minutes // 5, messages_stored=40 + minutes % 9,
+            messages_sent=minutes * 2400, messages_dropped=3 if calm else minutes // 5,
+            messages_stored=40 + minutes % 9,
             stored_bytes=9_000, heap_bytes=2_000_000 + minutes, heap_max_bytes=3_000_000,
         )  # fmt: skip
         for agent, backend in (("ocpp_bridge", "steve"), ("ocpp_bridge", "roaming"), ("csms", "csms")):
@@ -95,11 +99,17 @@ def _messages(now_ms: int) -> Iterator[tuple[Topic[Any], dict[str, str], Message
 
 
 def _charger(
-    ts: int, hour: float, index: int, charger: str, energy: dict[str, int], uptime_ms: int
+    ts: int,
+    hour: float,
+    index: int,
+    charger: str,
+    energy: dict[str, int],
+    uptime_ms: int,
+    calm: bool,
 ) -> Iterator[tuple[Topic[Any], dict[str, str], Message]]:
     who = {"charger": charger}
     charging = int(hour / 2 + index) % 2 == 0 or hour > 25.5
-    faulted = index == 3 and hour > 25.9
+    faulted = index == 3 and hour > 25.9 and not calm
     power_w = 7000.0 if charging else 0.0
     energy[charger] += int(power_w / 60)
     session = ActiveSession(
@@ -121,7 +131,7 @@ def _charger(
         yield CHARGER_TELEMETRY, who, Telemetry(
             ts=ts, uptime_ms=uptime_ms, boot_id=BOOT, voltage_l1_v=230.0, voltage_l2_v=229.0, voltage_l3_v=231.0,
             current_l1_a=10.0, current_l2_a=10.0, current_l3_a=10.0, power_w=power_w, energy_wh=energy[charger],
-            temperature_c=40.0 + 30 * (hour > 25.8), cp_high_v=6.0, cp_low_v=-12.0, duty_percent=16.6,
+            temperature_c=40.0 + (28 if calm else 30) * (hour > 25.8), cp_high_v=6.0, cp_low_v=-12.0, duty_percent=16.6,
             offered_current_a=10.0, session_id=session.session_id,
         )  # fmt: skip
         yield CHARGER_DECISION, who, Decision(
@@ -141,9 +151,10 @@ def _charger(
         )  # fmt: skip
 
 
-def _load(ts: int, hour: float) -> CircuitLoad:
+def _load(ts: int, hour: float, calm: bool) -> CircuitLoad:
     fields = {f"limit_l{n}_a": 63.0 for n in (1, 2, 3)} | {f"granted_l{n}_a": 40.0 for n in (1, 2, 3)}
-    fields |= {"drawn_l1_a": 30.0 + 10 * math.sin(hour), "drawn_l2_a": 10.0, "drawn_l3_a": 20.0}
+    drawn_l1_a = 30.0 if calm else 30.0 + 10 * math.sin(hour)
+    fields |= {"drawn_l1_a": drawn_l1_a, "drawn_l2_a": 10.0, "drawn_l3_a": 20.0}
     return CircuitLoad.model_validate(
         {"ts": ts, "free_a": 23.0, "explanation": "L1 is the fullest phase"}
         | {name: value for name, value in fields.items() if name in CircuitLoad.model_fields}
@@ -192,7 +203,7 @@ def _once(now_ms: int) -> Iterator[tuple[Topic[Any], dict[str, str], Message]]:
         ts=now_ms - 60_000, since_ts=now_ms - 3_600_000, would_grant_wh=9000, live_grant_wh=8000, drawn_wh=7500,
         differs_s=600, explanation="more for c1",
     )  # fmt: skip
-    for number, name in enumerate(("influx-spool", "broker-dropping", "ledger-stuck-c1", "over")):
+    for number, name in enumerate(ALARMS):
         yield ALARM, {"alarm": name}, Alarm(
             ts=now_ms - 7_200_000, severity=Severity.WARNING if number else Severity.CRITICAL, source="influx_logger",
             since_ts=now_ms - 7_200_000, text="Something is wrong.", remedy="Mend it.", charger="c1",

@@ -1,7 +1,7 @@
-"""Every page against Grafana's own schema: the typed models that Grafana publishes for Python, of version 11.6.
+"""Every page and alert rule against Grafana's own schema: the typed models that it publishes for Python, version 11.6.
 
-A page is read into the models and written again. What the schema does not know is not written again: a misspelt
-option, or one in the wrong place, is found. It cannot look into InfluxDB's queries, which the models keep as they are:
+Each is read into the models and written again. What the schema does not know is not written again: a misspelt option,
+or one in the wrong place, is found. It cannot look into InfluxDB's queries, which the models keep as they are:
 those run on a real InfluxDB elsewhere.
 """
 
@@ -15,8 +15,13 @@ from typing import Any
 import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.alerting import Rule
 from grafana_foundation_sdk.models.dashboard import Dashboard
+from grafana_foundation_sdk.models.expr import TypeReduce, TypeThreshold
 
+from dashboards.alerts import rule_groups
+
+RULES: list[Any] = rule_groups()["groups"][0]["rules"]
 PAGES = sorted((Path(__file__).parents[2] / "dashboards/generated/dashboards").glob("*.json"))
 
 BESIDE_THE_SCHEMA = re.compile(
@@ -51,6 +56,19 @@ def unknown(page: Any) -> list[str]:
     return [path for path in lost(page, written_again(page)) if not BESIDE_THE_SCHEMA.search(path)]
 
 
+def misspelt(whole: Any, keys: tuple[str | int, ...]) -> Any:
+    """Return a copy in which the last of ``keys`` has one letter too many."""
+    wrong = inner = copy.deepcopy(whole)
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[f"{keys[-1]}s"] = inner.pop(keys[-1])
+    return wrong
+
+
+def path_of(keys: tuple[str | int, ...]) -> str:
+    return "/" + "/".join(map(str, (*keys[:-1], f"{keys[-1]}s")))
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_grafanas_schema_knows_every_setting(path: Path) -> None:
     assert unknown(json.loads(path.read_text())) == []
@@ -61,10 +79,22 @@ def test_grafanas_schema_knows_every_setting(path: Path) -> None:
     [("panels", 0, "fieldConfig", "defaults", "unit"), ("panels", 0, "gridPos"), ("templating", "list", 0, "label")],
 )
 def test_a_misspelt_setting_is_found(keys: tuple[str | int, ...]) -> None:
-    page = json.loads(PAGES[0].read_text())
-    wrong = copy.deepcopy(page)
-    inner = wrong
-    for key in keys[:-1]:
-        inner = inner[key]
-    inner[f"{keys[-1]}s"] = inner.pop(keys[-1])
-    assert unknown(wrong) == ["/" + "/".join(map(str, (*keys[:-1], f"{keys[-1]}s")))]
+    assert unknown(misspelt(json.loads(PAGES[0].read_text()), keys)) == [path_of(keys)]
+
+
+def rule_written_again(rule: Any) -> Any:
+    register_default_plugins()
+    read = Rule.from_json(rule)
+    assert [type(query.model) for query in read.data[1:]] == [TypeReduce, TypeThreshold], "expressions that are known"
+    return json.loads(json.dumps(read, cls=JSONEncoder))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["uid"]))
+def test_grafanas_schema_knows_every_part_of_a_rule(rule: Any) -> None:
+    assert list(lost(rule, rule_written_again(rule))) == []
+
+
+@pytest.mark.parametrize("keys", [("labels",), ("data", 1, "model", "reducer"), ("data", 0, "relativeTimeRange")])
+def test_a_misspelt_part_of_a_rule_is_found(keys: tuple[str | int, ...]) -> None:
+    wrong = misspelt(RULES[0], keys)
+    assert list(lost(wrong, rule_written_again(wrong))) == [path_of(keys)]

@@ -46,8 +46,14 @@ class Site:
             assert self.process.poll() is None, self.out
             return "ready after" in self.out
 
-        eventually_sync(ready, within_s, f"ready; so far: {self.out}")
+        eventually_sync(ready, within_s, lambda: f"ready\n{self.account()}")
         return self
+
+    def account(self) -> str:
+        """Tell what a test that waits in vain should say: the chargers, what `up` has said, the ends of all logs."""
+        logs = sorted(self.folder.rglob("logs/*.log"))
+        ends = [f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-6:]) for log in logs]
+        return "\n".join([self.run("status").stdout, self.out, *ends])
 
     def pids(self) -> dict[int, str]:
         """Everything that runs and carries the mark, with its command line."""

@@ -14,7 +14,7 @@ from tests.images.build import CannotMake, make
 from tests.missing import missing
 from tests.waiting import eventually_sync
 
-IMAGES = {"mosquitto": mosquitto, "postgresql": postgresql, "agents": agents}
+IMAGES = {"mosquitto": mosquitto, "postgresql": postgresql}
 
 
 def check_docker() -> None:
@@ -30,11 +30,12 @@ def check_docker() -> None:
 @cache
 def make_images() -> None:
     """Make what compose.local.yaml names, once in a run."""
-    for name, module in IMAGES.items():
-        try:
+    try:
+        for name, module in IMAGES.items():
             make(module.fill, f"chargebus-local/{name}")
-        except CannotMake as error:
-            missing(f"an image: {error}")
+        agents.build("chargebus-local/agents")
+    except CannotMake as error:
+        missing(f"an image: {error}")
 
 
 def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -75,16 +76,16 @@ class Stack:
     def up(self, *services: str) -> None:
         self.must("up", "-d", "--no-build", *services)
 
-    def wait_healthy(self, services: Iterable[str], within_s: float) -> None:
-        """Wait until the health check of each has passed; a service that ends is an error."""
+    def wait_healthy(self, services: Iterable[str], within_s: float, health: str = "healthy") -> None:
+        """Wait until the health check of each has passed, or failed; a service that ends is an error."""
         for service in services:
             container = self.must("ps", "-q", service).strip()
-            eventually_sync(partial(self._is_healthy, container), within_s, f"{service}'s health check passes")
+            eventually_sync(partial(self._is, health, container), within_s, f"{service} is {health}")
 
-    def _is_healthy(self, container: str) -> bool:
+    def _is(self, health: str, container: str) -> bool:
         shown = docker("inspect", "-f", "{{.State.Status}} {{.RestartCount}} {{.State.Health.Status}}", container)
         assert shown.stdout.startswith("running 0 "), f"{shown.stdout}{docker('logs', container).stdout[-3000:]}"
-        return shown.stdout.split()[2] == "healthy"
+        return shown.stdout.split()[2] == health
 
     def logs(self, *services: str) -> str:
         return self.compose("logs", "--no-color", "--tail", "30", *services).stdout[-6000:]

@@ -12,6 +12,7 @@ import yaml
 from agents.cli.prepare import make
 from agents.cli.prepare_files import COMPOSE_METRICS_PORT, COMPOSE_SECRETS, TLS_PORT, Kind, site_agents, wanted
 from agents.registry import AGENTS, load_site
+from agents.runtime.liveness import ALIVE_FILE
 from dashboards.alerts import FOLDER, rule_groups
 from dashboards.boards import DASHBOARDS
 from dashboards.dashboard import SOURCE
@@ -95,8 +96,8 @@ def test_versions_are_pinned_and_everything_is_watched() -> None:
         assert service["security_opt"] == ["no-new-privileges:true"]
     assert re.search(r"\.git#[a-z-]+\d+\.\d+\.\d+$", SERVICES["steve"]["build"]["context"])
     dockerfile = (DEPLOY / "Dockerfile").read_text()
-    for image in re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE):
-        assert re.search(r":\d+\.\d+\.\d+-\w+", image), image
+    assert re.search(r"^ARG PYTHON=python:\d+\.\d+\.\d+-\w+", dockerfile, re.MULTILINE)
+    assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON}"}
     # Debian 12's pg_dump saves databases of its own version.
     client = re.search(r"postgresql-client-(\d+)", dockerfile)
     assert client is not None and SERVICES["postgres"]["image"].startswith(f"postgres:{client[1]}.")
@@ -133,7 +134,7 @@ def test_the_agents_find_the_services(folder: Path) -> None:
     )
     assert all(table["metrics_port"] == COMPOSE_METRICS_PORT for table in site.tables.values())
     for name in SITE_AGENTS:
-        assert f":{COMPOSE_METRICS_PORT}/" in SERVICES[name]["healthcheck"]["test"][-1]
+        assert SERVICES[name]["environment"][ALIVE_FILE] in SERVICES[name]["healthcheck"]["test"][-1]
         secrets = {f"/run/secrets/{secret}" for secret in SERVICES[name]["secrets"]}
         assert {str(site.resolve(Path(p), name)) for p in (site.broker.ca_file, site.broker.cert_file)} <= secrets
         assert str(site.resolve(Path(str(site.broker.key_file)), name)) in secrets

@@ -107,8 +107,17 @@ def check_running(stack: Stack, chargers: Path) -> int:
         assert {name for name, agent in status["agents"].items() if agent["online"]} == set(SITE_AGENTS)
         with urllib.request.urlopen(f"http://127.0.0.1:{stack.page_port}/", timeout=20) as page:
             assert page.status == 200
+    check_health(stack)
     assert not SERVICES.keys() - set(STARTED) - {"influxdb", "grafana", "tools", "steve", "mariadb"}
     return int(stack.sql(ENDED_SESSIONS))
+
+
+def check_health(stack: Stack) -> None:
+    """See that an agent without its broker is unhealthy, and gets well without being started again."""
+    stack.must("stop", "broker")
+    stack.wait_healthy(("load_balancer",), WITHIN_S, "unhealthy")
+    stack.must("start", "broker")
+    stack.wait_healthy(("load_balancer",), WITHIN_S)
 
 
 def bring_back(archive: Path, folder: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 
 from tests.deploy.site import ROOT
+from tests.named_tests import that_do_not_exist
 
 TEXT = (ROOT / "tests/INVARIANTS.md").read_text()
 
@@ -14,7 +15,4 @@ def test_every_invariant_is_numbered_and_has_tests() -> None:
 
 
 def test_what_is_named_exists() -> None:
-    for entry in re.findall(r"^- `(.+)`$", TEXT, re.MULTILINE):
-        path, _, name = entry.partition("::")
-        text = (ROOT / path).read_text()
-        assert not name or re.search(rf"^ *(async )?(def|class) {name}\b", text, re.MULTILINE), entry
+    assert that_do_not_exist(TEXT) == []

@@ -30,9 +30,9 @@ def make(fill: Callable[[Path], Iterable[str]], *names: str) -> None:
         run("docker", "build", "-q", *(part for name in names for part in ("-t", name)), folder)
 
 
-def run(*command: str) -> str:
+def run(*command: str, within_s: float = 300) -> str:
     """Run a command and return what it prints. Raises :class:`CannotMake`."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=within_s)
     if done.returncode != 0:
         raise CannotMake(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return done.stdout

@@ -47,11 +47,11 @@ def test_good_lines_are_written_and_bad_ones_are_dead(
     lines = [f"line{number}" for number in range(count)]
     bad = {lines[number] for number in bad_numbers}
     model = Model(bad, partial, limit, breaks_at)
-    posted = asyncio.run(post(lines, model.write))
+    posted = asyncio.run(post("\n".join(lines), model.write))
     if posted.stopped_by is not None:
         # Nothing is deleted from the spool then: all of it comes again.
         model.breaks_at = None
-        posted = asyncio.run(post(lines, model.write))
+        posted = asyncio.run(post("\n".join(lines), model.write))
     assert model.kept == set(lines) - bad
     assert sorted(letter.line for letter in posted.dead) == sorted(bad)
     assert all("conflict" in letter.reason for letter in posted.dead)
@@ -60,7 +60,7 @@ def test_good_lines_are_written_and_bad_ones_are_dead(
 def test_one_bad_line_of_thousands_costs_few_requests() -> None:
     lines = [f"line{number}" for number in range(5000)]
     model = Model({"line4321"}, False, 5000, None)
-    posted = asyncio.run(post(lines, model.write))
+    posted = asyncio.run(post("\n".join(lines), model.write))
     assert [letter.line for letter in posted.dead] == ["line4321"]
     assert model.requests <= 2 * 13 + 1
 
@@ -69,7 +69,7 @@ def test_lines_older_than_the_database_keeps_are_counted_and_gone() -> None:
     async def write(_lines: str) -> Answer:
         return understand(422, '{"message":"partial write: points beyond retention policy dropped=2"}', {})
 
-    assert asyncio.run(post(["a", "b"], write)) == Posted(expired=2)
+    assert asyncio.run(post("a\nb", write)) == Posted(expired=2)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from agents.influx_logger.agent import InfluxLogger
 from agents.influx_logger.settings import InfluxLoggerSettings
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost
-from agents.runtime.mqtt import MqttOptions, MqttTransport
+from agents.runtime.mqtt import MqttTransport
+from agents.runtime.mqtt_options import MqttOptions
 from agents.runtime.store import Store
 from bus_schema.generate.acl import mosquitto_acl
 from bus_schema.topics import AGENT_HEALTH, BROKER_STATUS, CHARGER_STATE, CHARGER_TELEMETRY

@@ -10,7 +10,8 @@ from agents.registry import load_agent
 from agents.runtime.agent import Agent
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost
-from agents.runtime.mqtt import MqttOptions, MqttTransport
+from agents.runtime.mqtt import MqttTransport
+from agents.runtime.mqtt_options import MqttOptions
 from agents.runtime.store import Store
 from tests.brokers import RunningBroker
 from tests.integration.ear import SITE

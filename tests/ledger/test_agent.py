@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from agents.ledger import Ledger
+from agents.ledger.agent import Ledger
 from agents.ledger.alarms import alarm_name
 from agents.ledger.models import EventRow
 from agents.runtime.host import RawMessage

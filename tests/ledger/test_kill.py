@@ -28,7 +28,7 @@ IN_FLIGHT = 20
 RESEND_S = 1.0
 
 LEDGER = (
-    "import sys; from agents.ledger import Ledger; from agents.registry import load_site; "
+    "import sys; from agents.ledger.agent import Ledger; from agents.registry import load_site; "
     "from agents.runtime.process import run_agent; "
     "sys.exit(run_agent(Ledger, load_site(sys.argv[1])))"
 )

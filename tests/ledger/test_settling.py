@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from agents.ledger import Ledger
+from agents.ledger.agent import Ledger
 from agents.runtime.migration import upgrade
 from agents.runtime.store import Store
 from bus_schema.site_messages import QueryAnswer, SessionsQuery, SettleQuery

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import structlog
 
-from agents.load_balancer import LoadBalancer
+from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.allocation.lp import SolverFailed
 from agents.load_balancer.allocation.planning import plan
 from agents.runtime.agent import Agent, BusUnavailable

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from agents.load_balancer import LoadBalancer
+from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.history import Told
 from agents.load_balancer.models import GrantRow, WorstRow
 from agents.load_balancer.records import Records

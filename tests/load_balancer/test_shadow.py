@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.load_balancer import ShadowBalancer
+from agents.load_balancer.shadow import ShadowBalancer
 from bus_schema import ContractError, Role, parse_topic
 from bus_schema.balancing import Decision
 from bus_schema.topics import CHARGER_COMMAND, CHARGER_DECISION, SHADOW_COMPARISON, SHADOW_DECISION, topics_written_by

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from agents.ocpp_bridge import OcppBridge
+from agents.ocpp_bridge.agent import OcppBridge
 from agents.ocpp_bridge.models import Base
 from agents.runtime.agent import BusUnavailable, Context
 from agents.runtime.host import AgentHost, RawMessage

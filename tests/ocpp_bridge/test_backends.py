@@ -146,6 +146,20 @@ async def test_a_register_that_went_back_is_an_alarm_too():
         assert "is below that at the start" in next(iter(stage.alarms().values())).text
 
 
+async def test_a_stop_is_never_told_as_before_its_start():
+    async with Stage() as stage:
+        stage.steve.tags["CARD"] = ("Accepted", None)
+        charger = await stage.charger()
+        await charger.start()
+        await stage.pass_time(2)
+        charger.energy_wh += 5
+        await charger.end(ts=stage.clock.now_ms() - 62_000)
+        await stage.pass_time(31)
+        (start,), (stop,) = stage.steve.got("StartTransaction"), stage.steve.got("StopTransaction")
+        assert stop["timestamp"] == start["timestamp"]
+        assert stage.steve.discarded == [] and stage.alarms() == {}
+
+
 async def test_a_good_day_raises_no_alarm():
     async with Stage() as stage:
         stage.steve.tags["CARD"] = ("Accepted", None)

@@ -1,6 +1,7 @@
 """The security extension: certificates (whitepaper, chapter 5)."""
 
 import hashlib
+import json
 
 import pytest
 from cryptography import x509
@@ -9,6 +10,7 @@ from cryptography.x509.ocsp import OCSPRequestBuilder
 from ocpp.v16 import call
 
 from agents.ocpp_bridge.certificates import BadCertificate, check_chain, hash_of, read_chain
+from agents.ocpp_bridge.v16.keys import MAX_CERTIFICATES, MAX_CHAIN_BYTES
 from tests.ledger.harness import NOW_MS
 from tests.ocpp_bridge.authority import Authority, pem
 from tests.ocpp_bridge.stage import Stage
@@ -41,6 +43,31 @@ async def test_what_is_no_valid_certificate_is_not_installed(days):
         _, expired = Authority(stage.clock.now_ms()).issue("old", days=days)
         for text in ("garbage", expired, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"):
             assert (await stage.steve.call(call.InstallCertificate(ROOT, text))).status == "Rejected"
+
+
+async def test_no_more_certificates_are_kept_than_the_key_says():
+    async with Stage() as stage:
+        await stage.charger()
+        for number in range(MAX_CERTIFICATES + 1):
+            root = Authority(stage.clock.now_ms()).root_pem
+            status = (await stage.steve.call(call.InstallCertificate(ROOT, root))).status
+            assert status == ("Accepted" if number < MAX_CERTIFICATES else "Rejected")
+
+
+async def test_a_chain_that_is_longer_than_the_key_says_is_rejected():
+    async with Stage() as stage:
+        await stage.charger()
+        authority = Authority(stage.clock.now_ms())
+        await stage.steve.call(call.ExtendedTriggerMessage("SignChargePointCertificate"))
+        await stage.pass_time(1)
+        chain = authority.sign(stage.steve.got("SignCertificate")[0]["csr"])
+        padded = "\n" * (MAX_CHAIN_BYTES + 1 - len(chain)) + chain
+        _, line = stage.steve.lines["c1"]
+        await line.send(json.dumps([2, "long", "CertificateSigned", {"certificateChain": padded}]))
+        await stage.pass_time(1)
+        (answer,) = [json.loads(text) for text in line.other.sent if '"long"' in text]
+        assert answer[2] in ("PropertyConstraintViolation", {"status": "Rejected"})
+        assert (await stage.steve.call(call.CertificateSigned(padded[1:]))).status == "Accepted"
 
 
 async def test_a_certificate_is_asked_for_and_taken():

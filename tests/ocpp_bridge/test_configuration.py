@@ -5,7 +5,9 @@ import pytest
 from ocpp.v16 import call
 
 from agents.ocpp_bridge.settings import OcppBridgeSettings
+from agents.ocpp_bridge.v16 import certificate_store, local_list, smart_charging, statuses
 from agents.ocpp_bridge.v16.keys import KEYS, find_key
+from bus_schema.words import ReplyCode, ReplyStage
 from tests.ocpp_bridge.stage import Stage, StageClock
 from tests.ocpp_bridge.steve import Steve
 
@@ -169,6 +171,93 @@ async def test_connection_timeout_reaches_the_charger():
         assert await change(stage, "ConnectionTimeOut", "120") == "Accepted"
         await stage.pass_time(1)
         assert charger.executed("configure")[0].settings == {"connection_timeout_s": 120}
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "settings"),
+    [
+        ("ConnectionTimeOut", "30", {"connection_timeout_s": 30}),
+        ("LocalAuthorizeOffline", "false", {"local_authorize_offline": False}),
+        ("AllowOfflineTxForUnknownId", "true", {"allow_offline_tx_for_unknown_id": True}),
+    ],
+)
+async def test_what_the_charger_decides_while_the_bus_is_dead_reaches_it_even_if_it_is_away(
+    tmp_path, key, text, settings
+):
+    url, clock = f"sqlite:///{tmp_path / 'b.sqlite3'}", StageClock()
+    steve = Steve(clock)
+    async with Stage(url, clock, {"steve": steve}) as stage:
+        charger = await stage.charger()
+        await charger.online(False)
+        assert await change(stage, key, text) == "Accepted"
+        await stage.pass_time(40)
+        assert charger.executed("configure") == []
+    async with Stage(url, clock, {"steve": steve}) as again:
+        charger = await again.charger()
+        await again.pass_time(2)
+        assert [command.settings for command in charger.executed("configure")] == [settings]
+        await again.pass_time(100)
+        assert len(charger.executed("configure")) == 1
+
+
+async def test_a_charger_that_does_not_answer_is_told_again_and_one_that_refuses_is_not():
+    async with Stage() as stage:
+        charger = await stage.charger()
+        charger.answers["configure"] = lambda _command: None
+        await change(stage, "ConnectionTimeOut", "30")
+        await stage.pass_time(20)
+        asked = len(charger.executed("configure"))
+        charger.answers["configure"] = (ReplyStage.REJECTED, ReplyCode.HARDWARE, "flash full")
+        await stage.pass_time(60)
+        assert len(charger.executed("configure")) == asked + 1
+        await change(stage, "ConnectionTimeOut", "40")
+        await stage.pass_time(2)
+        assert charger.executed("configure")[-1].settings == {"connection_timeout_s": 40}
+
+
+async def test_the_feature_profiles_are_those_whose_actions_are_answered():
+    async with Stage() as stage:
+        await stage.charger()
+        assert set((await value(stage, "SupportedFeatureProfiles")).split(",")) == {
+            "Core",
+            "FirmwareManagement",
+            "LocalAuthListManagement",
+            "RemoteTrigger",
+            "Reservation",
+            "SmartCharging",
+        }
+
+
+async def test_as_many_keys_as_are_promised_are_shown_at_once():
+    async with Stage() as stage:
+        await stage.charger()
+        most = int(await value(stage, "GetConfigurationMaxKeys"))
+        names = [f"Nonsense{number}" for number in range(most - len(KEYS))]
+        answer = await stage.steve.call(call.GetConfiguration([*KEYS, *names]))
+        assert len(answer.configuration_key) == len(KEYS) and answer.unknown_key == names
+
+
+@pytest.mark.parametrize(
+    ("key", "shown", "limit"),
+    [
+        ("ChargeProfileMaxStackLevel", "100", smart_charging.LIMITS.max_stack_level),
+        ("ChargingScheduleMaxPeriods", "100", smart_charging.LIMITS.max_periods),
+        ("MaxChargingProfilesInstalled", "30", smart_charging.LIMITS.max_installed),
+        ("CertificateStoreMaxLength", "20", certificate_store.MAX_CERTIFICATES),
+        ("CertificateSignedMaxChainSize", "10000", certificate_store.MAX_CHAIN_BYTES),
+        ("LocalAuthListMaxLength", "10000", local_list.MAX_LOCAL_LIST),
+        ("SendLocalListMaxLength", "2000", local_list.MAX_SEND_LOCAL_LIST),
+        ("NumberOfConnectors", "1", statuses.CONNECTOR),
+        ("AdditionalRootCertificateCheck", "false", False),
+        ("ReserveConnectorZeroSupported", "false", False),
+        ("ChargingScheduleAllowedChargingRateUnit", "Current,Power", None),
+    ],
+)
+async def test_a_limit_that_is_shown_is_the_one_that_is_kept(key, shown, limit):
+    async with Stage() as stage:
+        await stage.charger()
+        assert await value(stage, key) == shown
+        assert limit is None or shown == str(limit).lower()
 
 
 async def test_a_new_heartbeat_interval_counts_at_once():

@@ -2,6 +2,7 @@
 
 from ocpp.v16 import call, datatypes
 
+from agents.ocpp_bridge.v16.keys import MAX_LOCAL_LIST
 from bus_schema.words import Verdict
 from tests.ocpp_bridge.stage import Stage, StageClock
 from tests.ocpp_bridge.steve import Steve
@@ -45,6 +46,18 @@ async def test_a_list_that_contradicts_itself_changes_nothing():
         assert await send(stage, 0, "Full", entry("B")) == "Failed"
         assert await send(stage, 2, "Full", *[entry(f"T{n}") for n in range(2001)]) == "Failed"
         assert set(stage.point().id_tags.local) == {"a"} and await version(stage) == 1
+
+
+async def test_a_list_has_as_many_entries_as_the_key_says_and_no_more():
+    async with Stage() as stage:
+        await stage.charger()
+        most = MAX_LOCAL_LIST
+        for number in range(1, most // 2000 + 1):
+            many = [entry(f"{number}-{n}") for n in range(2000)]
+            assert await send(stage, number, "Differential", *many) == "Accepted"
+        assert len(stage.point().id_tags.local) == most
+        assert await send(stage, 99, "Differential", entry("one too many")) == "Failed"
+        assert await send(stage, 99, "Differential", entry("1-0", None), entry("instead")) == "Accepted"
 
 
 async def test_switched_off_it_is_not_supported_and_has_version_minus_one():

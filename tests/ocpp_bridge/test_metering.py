@@ -163,6 +163,20 @@ async def test_a_stop_has_its_beginning_its_end_and_what_the_keys_collect():
         assert data[-1]["sampledValue"][0]["value"] == str(charger.energy_wh)
 
 
+async def test_a_stop_has_the_aligned_values_that_its_key_collects():
+    keys = {"StopTxnAlignedData": "Voltage", "ClockAlignedDataInterval": "60", "MeterValueSampleInterval": "0"}
+    async with Stage(configuration=keys) as stage:
+        charger = await charging(stage)
+        await drive(stage, charger, 130)
+        await charger.end()
+        await stage.pass_time(2)
+        data = stage.steve.got("StopTransaction")[0]["transactionData"]
+        told = [(each["sampledValue"][0]["context"], each["sampledValue"][0]["measurand"]) for each in data]
+        register = "Energy.Active.Import.Register"
+        clock = ("Sample.Clock", "Voltage")
+        assert told == [("Transaction.Begin", register), clock, clock, ("Transaction.End", register)]
+
+
 async def test_a_stop_is_never_too_long(monkeypatch):
     monkeypatch.setattr("agents.ocpp_bridge.v16.transactions.MAX_TRANSACTION_DATA", 20)
     keys = {"StopTxnSampledData": "Voltage", "MeterValueSampleInterval": "1", "MeterValuesSampledData": ""}

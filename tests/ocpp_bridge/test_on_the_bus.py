@@ -9,6 +9,7 @@ from ocpp.v16 import call, datatypes
 from agents.ocpp_bridge.outbox import depth
 from bus_schema.topics import CHARGER_STATE, SESSION
 from bus_schema.words import ChargerStatus
+from tests.brokers import RunningBroker
 from tests.integration.chargers import CARD, OTHER_CARD, quick_car
 from tests.integration.conftest import StartAgent, StartCharger, ear, start_agent, start_charger
 from tests.integration.ear import Ear
@@ -92,6 +93,35 @@ async def test_a_card_goes_to_the_backend_and_charges(
         assert abs(await stopped(steve) - car.energy_wh) <= 1
         assert [each["idTag"] for each in steve.got("Authorize")] == [OTHER_CARD, CARD]
         assert steve.got("StartTransaction")[0]["idTag"] == CARD
+
+
+async def test_a_card_that_the_backend_has_listed_charges_while_the_bus_is_dead(
+    broker: RunningBroker, ear: Ear, start_agent: StartAgent, start_charger: StartCharger
+) -> None:
+    async with served() as steve:
+        await start_agent("ledger")
+        await start_agent("access", policies=["local_list", "backend"])
+        await start_agent("ocpp_bridge", backends=backends(steve))
+        charger = await start_charger("c1")
+        await eventually(lambda: steve.got("StatusNotification"), 20, "the charge point has booted")
+        listed = [datatypes.AuthorizationData(CARD, datatypes.IdTagInfo("Accepted"))]
+        assert (await steve.ask(call.SendLocalList(9, "Full", listed))).status == "Accepted"
+        app = charger.device.app
+        assert app is not None
+        await eventually(lambda: app.local_list.cards == 1, 30, "the charger has the list")
+        assert (await steve.ask(call.GetLocalListVersion())).list_version == 9
+        broker.kill()
+        await eventually(lambda: not charger.connected, 30, "the charger has lost the bus")
+        car = charger.plug(quick_car(6))
+        charger.tap(OTHER_CARD)
+        await charger.shows("waiting")
+        charger.tap(CARD)
+        await charger.takes(car, 6)
+        charger.unplug()
+        broker.restart()
+        assert abs(await stopped(steve) - car.energy_wh) <= 1
+        assert steve.got("StartTransaction")[0]["idTag"] == CARD
+        assert CARD not in [each["idTag"] for each in steve.got("Authorize")], "nobody was asked"
 
 
 async def test_a_reset_reboots_the_charger_and_is_told(

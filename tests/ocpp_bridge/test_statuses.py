@@ -1,10 +1,14 @@
 """StatusNotification (OCPP 1.6, 4.9)."""
 
+import json
+
 import pytest
 
 from agents.ocpp_bridge.v16.statuses import Status, Steady, statuses
 from bus_schema.charger_messages import State
+from bus_schema.topics import CHARGER_STATE
 from bus_schema.words import OCPP_ERROR_CODE, ChargerStatus, CpState, Fault
+from tests.firmware.app.fakes import Bench
 from tests.ocpp_bridge.stage import Stage
 
 
@@ -32,6 +36,24 @@ def test_connector_0_is_only_available_unavailable_or_faulted(status, available)
     whole, connector = statuses(state(status, available=available), False)
     assert whole.connector_id == 0 and whole.status in ("Available", "Unavailable", "Faulted")
     assert connector == Status(1, status.value, info=connector.info)
+
+
+def test_suspended_evse_outranks_suspended_ev():
+    """As the charger says it, and as the backend is told."""
+
+    def told(bench: Bench) -> str:
+        return statuses(CHARGER_STATE.decode(json.dumps(bench.of("state")[-1])), False)[1].status
+
+    bench = Bench()
+    bench.charge()
+    assert told(bench) == "Charging"
+    bench.cp("B")
+    assert told(bench) == "SuspendedEV"
+    bench.send("set_limit", current_a=0.0, valid_for_s=600)
+    bench.run(1)
+    assert told(bench) == "SuspendedEVSE", "the car does not want, and may not"
+    bench.cp("C")
+    assert told(bench) == "SuspendedEVSE"
 
 
 def test_suspended_evse_says_why():

@@ -112,6 +112,19 @@ async def test_the_password_is_sent_as_the_identity_s():
     assert base64.b64decode(seen[0].removeprefix("Basic ")) == b"c1:\xffsecret:with"
 
 
+async def test_one_attempt_at_a_time_and_no_compression():
+    """The package's own reconnection would end at a 404, and deflate costs memory for each charge point."""
+    asked = []
+
+    def refusing(connection, request):
+        asked.append(request.headers)
+        return connection.respond(HTTPStatus.NOT_FOUND, "no\n")
+
+    async with backend(process_request=refusing, compression="deflate") as url:
+        assert "does not know this charge point" in await refused(url)
+    assert len(asked) == 1 and "Sec-WebSocket-Extensions" not in asked[0]
+
+
 def server_tls(folder: Path, authority: Authority, *, client: bool = False, names: Any = None, days: int = 365) -> Any:
     key, certificate = authority.issue("backend", names=LOCAL if names is None else names, days=days)
     file = folder / "server.pem"

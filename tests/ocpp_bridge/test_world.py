@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ocpp.v16 import datatypes
 
-from agents.ocpp_bridge import OcppBridge
+from agents.ocpp_bridge.agent import OcppBridge
 from agents.runtime.agent import Context
 from tests.ocpp_bridge.steve import Steve
 from tests.world.agent_process import AgentClock

@@ -22,7 +22,9 @@ from agents.runtime.backoff import full_jitter
 from agents.runtime.bus import Publication
 from agents.runtime.clock import SystemClock
 from agents.runtime.lane import RawMessage
-from agents.runtime.mqtt import RECONNECT_BASE_S, RECONNECT_CAP_S, MqttOptions, MqttTransport, _paho_of
+from agents.runtime.message_socket import MessageSocket
+from agents.runtime.mqtt import RECONNECT_BASE_S, RECONNECT_CAP_S, MqttTransport, _paho_of
+from agents.runtime.mqtt_options import MqttOptions
 from tests.brokers import RunningBroker, free_port, mosquitto, remove_broker, start_broker
 from tests.missing import missing
 from tests.waiting import eventually
@@ -103,7 +105,7 @@ class Connection:
         """Lose the connection without a word."""
         assert self.transport._client is not None
         inner = _paho_of(self.transport._client).socket()
-        assert isinstance(inner, socket.socket)
+        assert isinstance(inner, MessageSocket)
         inner.shutdown(socket.SHUT_RDWR)
 
     def reasons(self) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.registry import AGENTS, UnknownAgent, load_agent, load_site, sample_site_toml
+from agents.registry import AGENTS, UnknownAgent, load_agent, load_site, sample_site_toml, settings_type
 from agents.runtime.agent import Agent
 from agents.runtime.bus import role_of
 from agents.runtime.site_config import AgentSettings, ConfigError
@@ -17,6 +17,7 @@ def test_every_agent_loads_under_its_name(name: str) -> None:
     assert agent_type.name == name
     assert role_of(name) is not None, "the broker's access list knows it"
     assert issubclass(agent_type.settings_type, AgentSettings)
+    assert settings_type(name) is agent_type.settings_type
 
 
 def test_unknown_agent_is_told_which_there_are() -> None:

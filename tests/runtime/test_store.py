@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from agents.registry import AGENTS, load_agent
+from agents.runtime import migration
 from agents.runtime import store as store_module
-from agents.runtime.migration import NewerDatabase, version_table
+from agents.runtime.revision import newest_revision, version_table
 from agents.runtime.store import Store, StoreUnavailable, StoreUrlError
+from agents.runtime.store_errors import NewerDatabase
 from tests.postgres import PostgresServer
 
 MIGRATIONS = "tests.runtime.recorder_migrations"
@@ -67,6 +71,29 @@ async def test_a_mistake_is_not_called_unavailable(store: Store) -> None:
     with pytest.raises(Exception, match="nothing") as caught:
         await store.run(lambda session: session.execute(text("SELECT * FROM nothing")))
     assert not isinstance(caught.value, StoreUnavailable)
+
+
+def test_a_database_that_is_at_the_newest_revision_needs_no_alembic(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def upgrade(*_arguments: object) -> None:
+        raise LookupError("Alembic was asked")
+
+    monkeypatch.setattr(migration, "upgrade", upgrade)
+    store.upgrade()
+    with store.engine.begin() as connection:
+        connection.execute(text(f"UPDATE {version_table(MIGRATIONS)} SET version_num = 'another'"))
+    with pytest.raises(LookupError, match="Alembic was asked"):
+        store.upgrade()
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_every_agents_newest_revision_is_the_one_that_alembic_knows(name: str) -> None:
+    migrations = load_agent(name).migrations
+    if migrations is not None:
+        assert newest_revision(migrations) == ScriptDirectory.from_config(
+            migration._config(migrations)
+        ).as_revision_number("head")
 
 
 async def test_upgrading_twice_changes_nothing(store: Store) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from agents.access import Access
-from agents.ledger import Ledger
+from agents.access.agent import Access
+from agents.ledger.agent import Ledger
 from firmware.sim.car import VirtualCar
 from firmware.sim.meter import VirtualMeter
 from firmware.sim.ratings import Ratings

@@ -13,9 +13,9 @@ from collections import Counter
 from random import Random
 from typing import Any
 
-from agents.csms import Csms
+from agents.csms.agent import Csms
 from agents.csms.settings import CsmsSettings
-from agents.ocpp_bridge import OcppBridge
+from agents.ocpp_bridge.agent import OcppBridge
 from agents.ocpp_bridge.settings import OcppBridgeSettings
 from agents.runtime.agent import Context
 from tests.world.agent_process import AgentProcess

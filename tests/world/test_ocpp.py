@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from agents.ocpp_bridge import OcppBridge
+from agents.ocpp_bridge.agent import OcppBridge
 from agents.ocpp_bridge.models import TransactionRow
 from agents.runtime.ocpp import Dispatcher
 from bus_schema.event import SessionRecord

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from agents.access import Access
-from agents.ledger import Ledger
+from agents.access.agent import Access
+from agents.ledger.agent import Ledger
 from agents.runtime.agent import Agent
 from agents.runtime.store import Store
 from bus_schema import TOPICS, Address, ContractError, Message, Topic, parse_topic

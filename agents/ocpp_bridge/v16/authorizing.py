@@ -10,8 +10,10 @@ from agents.ocpp_bridge import memory
 from agents.ocpp_bridge.memory import CACHE, LOCAL, OWN
 from agents.ocpp_bridge.v16.backend_session import BackendSession, Offline
 from agents.ocpp_bridge.v16.id_tags import MAX_ID_TAG, Known, TagInfo, decide, fold, tag_info
+from agents.ocpp_bridge.v16.offline_list import OfflineList, offline_list, page_after
 from agents.ocpp_bridge.v16.statuses import Status, notification
 from agents.runtime.ocpp import CallRefused, CallTimeout, ConnectionLost
+from bus_schema.site_messages import BackendCard
 
 if TYPE_CHECKING:
     from agents.ocpp_bridge.v16.charge_point import ChargePoint
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 AUTHORIZE_TIMEOUT_S = 10.0
 """How long the backend may think about a card while its owner stands there; then the offline rules decide. s."""
 
-_VERSION = "local_list_version"
+_VERSION, _BACKEND = "local_list_version", "id_tags_of"
+
+_NONE: Mapping[str, TagInfo] = {}
 
 
 class IdTags:
@@ -32,13 +36,51 @@ class IdTags:
         self.cache: dict[str, TagInfo] = {}
         self.version = 0
         """listVersion of the local list; 0 while there is none."""
+        self._listed = False
+        """Whether there ever was a local list here."""
+        self._offline: tuple[Mapping[str, TagInfo], OfflineList] | None = None
+        """What was made last, and of which entries."""
 
     def load(self, db: Database) -> None:
-        """Recall the lists."""
+        """Recall the lists. Those of a backend that is the primary no more are forgotten: nobody keeps them right."""
         name = self._charge_point.name
+        own = memory.settings(db, name, OWN)
+        self._listed = _VERSION in own
+        if own.get(_BACKEND, self._primary_name()) != self._primary_name():
+            memory.remove_id_tags(db, name, LOCAL)
+            memory.remove_id_tags(db, name, CACHE)
+            memory.set_setting(db, name, OWN, _VERSION, "0" if self._listed else None)
+            self._note_backend(db)
+            return
         self.local = memory.id_tags(db, name, LOCAL)
         self.cache = memory.id_tags(db, name, CACHE)
-        self.version = int(memory.settings(db, name, OWN).get(_VERSION, "0"))
+        self.version = int(own.get(_VERSION, "0"))
+
+    def _primary_name(self) -> str:
+        primary = self._charge_point.primary
+        return "" if primary is None else primary.backend.name
+
+    def _note_backend(self, db: Database) -> None:
+        memory.set_setting(db, self._charge_point.name, OWN, _BACKEND, self._primary_name())
+
+    def offline_list(self) -> OfflineList | None:
+        """Return the list that the charger should decide by while the bus is dead; None if there never was one.
+
+        It is empty while the backend has switched its list off: LocalAuthListEnabled.
+        """
+        if not self._listed:
+            return None
+        entries = self._offline_entries()
+        if self._offline is None or self._offline[0] is not entries or self._offline[1].version != self.version:
+            self._offline = entries, offline_list(self.version, entries)
+        return self._offline[1]
+
+    def offline_page(self, cursor: str | None) -> tuple[list[BackendCard], str | None]:
+        """Return a page of that list, and the next cursor."""
+        return page_after(self._offline_entries(), cursor)
+
+    def _offline_entries(self) -> Mapping[str, TagInfo]:
+        return self.local if self._charge_point.configuration.flag("LocalAuthListEnabled") else _NONE
 
     async def authorize(
         self, session: BackendSession | None, id_tag: str, within_s: float = AUTHORIZE_TIMEOUT_S
@@ -99,6 +141,7 @@ class IdTags:
         now_ms = charge_point.clock.now_ms()
 
         def keep(db: Database) -> dict[str, TagInfo]:
+            self._note_backend(db)
             memory.put_id_tags(db, charge_point.name, CACHE, {id_tag: info}, now_ms)
             memory.trim_cache(db, charge_point.name)
             return memory.id_tags(db, charge_point.name, CACHE)
@@ -135,7 +178,8 @@ class IdTags:
             memory.put_id_tags(db, charge_point.name, LOCAL, folded, now_ms)
             memory.remove_id_tags(db, charge_point.name, CACHE, folded)
             memory.set_setting(db, charge_point.name, OWN, _VERSION, str(version))
+            self._note_backend(db)
 
         await charge_point.store.run(keep)
-        self.local, self.version = folded, version
+        self.local, self.version, self._listed = folded, version, True
         self.cache = {tag: info for tag, info in self.cache.items() if tag not in folded}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocpp.v16 import call, call_result
 
+from agents.ocpp_bridge.outbox import LANES
 from agents.ocpp_bridge.peculiarities import PECULIARITIES
 from agents.ocpp_bridge.settings import Backend
 from agents.ocpp_bridge.v16.boot import Answering, Registration, answered, unanswered
@@ -125,7 +126,7 @@ class BackendSession:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_statuses())
             group.create_task(self._beat())
-            for lane in self.drain.lanes:
+            for lane in LANES:
                 group.create_task(self.drain.run(lane))
 
     async def _register(self, dispatcher: Dispatcher) -> None:

@@ -10,7 +10,7 @@ from agents.ocpp_bridge import memory, outbox
 from agents.ocpp_bridge.link import Link
 from agents.ocpp_bridge.memory import CONFIGURATION, OWN
 from agents.ocpp_bridge.models import TransactionRow
-from agents.ocpp_bridge.outbox import Queued
+from agents.ocpp_bridge.outbox import TRANSACTION, Queued
 from agents.ocpp_bridge.peculiarities import PECULIARITIES
 from agents.ocpp_bridge.settings import Backend
 from agents.ocpp_bridge.shared import Shared
@@ -18,6 +18,7 @@ from agents.ocpp_bridge.v16.active import Active, active_of
 from agents.ocpp_bridge.v16.authorizing import IdTags
 from agents.ocpp_bridge.v16.backend_session import BackendSession
 from agents.ocpp_bridge.v16.certificate_store import Certificates
+from agents.ocpp_bridge.v16.charger_settings import ChargerSettings
 from agents.ocpp_bridge.v16.commanding import Commanding
 from agents.ocpp_bridge.v16.core import Core
 from agents.ocpp_bridge.v16.credentials import Credentials
@@ -84,6 +85,7 @@ class ChargePoint:
         self.certificates = Certificates(self)
         self.credentials = Credentials(self)
         self.id_tags = IdTags(self)
+        self.charger_settings = ChargerSettings(self)
         self.charging = SmartCharging(self)
         self.firmware = Firmware(self)
         self.metering = Metering(self)
@@ -122,6 +124,7 @@ class ChargePoint:
             if primary is not None and row.backend == primary.backend.name:
                 self.active = active_of(row)
         self.id_tags.load(db)
+        self.charger_settings.load(db)
         self.charging.load(db)
         self.firmware.load(db)
 
@@ -249,6 +252,7 @@ class ChargePoint:
         if absent != self._told_absent:
             self._told_absent = absent
             self.see_statuses()
+        self.charger_settings.tick()
         self.charging.tick()
         self.firmware.tick()
 
@@ -270,10 +274,10 @@ class ChargePoint:
             self.active = None
             self.charging.changed()
 
-    def queued(self) -> None:
-        """Say that something waits in the outbox."""
+    def queued(self, lane: str = TRANSACTION) -> None:
+        """Say that something waits in a lane of the outbox."""
         for session in self.sessions:
-            session.drain.wake()
+            session.drain.wake(lane)
 
     async def transaction_answered(
         self, session: BackendSession, queued: Queued, answer: Any, info: TagInfo | None

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sqlalchemy.orm import Session as Database
+
 from agents.ocpp_bridge import memory
 from agents.ocpp_bridge.memory import CONFIGURATION
+from agents.ocpp_bridge.v16.charger_settings import SETTING_OF
 from agents.ocpp_bridge.v16.keys import find_key
-from bus_schema.command import Configure
 
 if TYPE_CHECKING:
     from agents.ocpp_bridge.v16.backend_session import BackendSession
@@ -42,8 +44,14 @@ async def change(
         if problem is not None:
             charge_point.log.warning("security_profile_refused", reason=problem)
             return "Rejected", None
-    await charge_point.store.run(lambda db: memory.set_setting(db, charge_point.name, CONFIGURATION, key.name, value))
+
+    def keep(db: Database) -> None:
+        memory.set_setting(db, charge_point.name, CONFIGURATION, key.name, value)
+        charge_point.charger_settings.note(db, key.name)
+
+    await charge_point.store.run(keep)
     charge_point.configuration.set(key.name, value)
+    charge_point.charger_settings.changed(key.name)
     charge_point.log.info("configuration_changed", key=key.name, by=session.backend.name)
     return "Accepted", _consequence(charge_point, session, key.name)
 
@@ -65,12 +73,6 @@ def _consequence(charge_point: "ChargePoint", session: "BackendSession", name: s
     def reconnecting() -> None:
         charge_point.tasks.start(session.reconnect(f"{name} was changed"), "reconnect")
 
-    def configuring() -> None:
-        timeout_s = charge_point.configuration.number("ConnectionTimeOut")
-        charge_point.tasks.start(
-            charge_point.command(Configure, settings={"connection_timeout_s": timeout_s}), "configure"
-        )
-
     match name:
         case "HeartbeatInterval":
             return charge_point.heartbeat_changed
@@ -78,8 +80,8 @@ def _consequence(charge_point: "ChargePoint", session: "BackendSession", name: s
             return charge_point.see_statuses
         case "WebSocketPingInterval" | "AuthorizationKey" | "SecurityProfile":
             return reconnecting
-        case "ConnectionTimeOut":
-            return configuring
+        case _ if name in SETTING_OF:
+            return charge_point.charger_settings.tick
         case "ClockAlignedDataInterval":
             return charge_point.metering.realign
     return None

@@ -1,12 +1,13 @@
 """Sends what the outbox holds for one backend: in order, again until it is answered, at a bounded rate."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session as Database
 
 from agents.ocpp_bridge import outbox
 from agents.ocpp_bridge.models import TransactionRow
-from agents.ocpp_bridge.outbox import SECURITY, TRANSACTION, Queued
+from agents.ocpp_bridge.outbox import TRANSACTION, Queued
 from agents.ocpp_bridge.v16.discarding import doubt_about_stop
 from agents.ocpp_bridge.v16.id_tags import TagInfo, tag_info
 from agents.ocpp_bridge.waiting import Signal, until_stored
@@ -23,14 +24,12 @@ TIMEOUT_RETRY_MAX_S = 60.0
 class Drain:
     """Empties the outbox of one charge point towards one backend."""
 
-    lanes = (TRANSACTION, SECURITY)
-
     def __init__(self, session: "BackendSession") -> None:
         """Send over ``session``."""
         self._session = session
         self._charge_point = session.charge_point
         clock = session.charge_point.clock
-        self._signals = {lane: Signal(clock) for lane in self.lanes}
+        self._signals = {lane: Signal(clock) for lane in outbox.LANES}
         self.delivered = 0
         """Messages that were answered."""
         self.given_up = 0
@@ -38,21 +37,19 @@ class Drain:
         self.refusal: str | None = None
         """What the backend said to the message that it refuses now, in words."""
 
-    def wake(self) -> None:
-        """Say that something was queued."""
-        for signal in self._signals.values():
-            signal.set()
+    def wake(self, lane: str) -> None:
+        """Say that something was queued in ``lane``."""
+        self._signals[lane].set()
 
     async def run(self, lane: str) -> None:
         """Send until cancelled or the connection is lost."""
         session, charge_point = self._session, self._charge_point
         timeouts = 0
+        queued = await self._stored(lambda db: self._head(db, lane))
         while True:
-            queued = await self._stored(
-                lambda db: outbox.head(db, charge_point.name, session.backend.name, lane),
-            )
             if queued is None:
                 await self._signals[lane].wait()
+                queued = await self._stored(lambda db: self._head(db, lane))
                 continue
             wait_ms = queued.not_before_ms - charge_point.clock.now_ms()
             if wait_ms > 0:
@@ -71,10 +68,13 @@ class Drain:
                 await charge_point.clock.sleep(delay_s)
                 continue
             except CallRefused as refused:
-                await self._refused(queued, refused, lane)
+                queued = await self._refused(queued, refused, lane)
             else:
-                await self._answered(queued, answer)
+                queued = await self._answered(queued, answer, lane)
             timeouts = 0
+
+    def _head(self, db: Database, lane: str) -> Queued | None:
+        return outbox.head(db, self._charge_point.name, self._session.backend.name, lane)
 
     async def _stored(self, work: Any) -> Any:
         charge_point = self._charge_point
@@ -82,22 +82,29 @@ class Drain:
             lambda: charge_point.store.run(work), charge_point.clock, charge_point.random, self._session.log
         )
 
-    async def _answered(self, queued: Queued, answer: Any) -> None:
+    async def _answered(self, queued: Queued, answer: Any, lane: str) -> Queued | None:
+        """Note an answer; return the message that comes next, which is read in the same transaction."""
         info = None if getattr(answer, "id_tag_info", None) is None else tag_info(answer.id_tag_info)
-        await self._stored(lambda db: self._note_answer(db, queued, answer, info))
+
+        def note(db: Database) -> Queued | None:
+            self._note_answer(db, queued, answer, info)
+            return self._head(db, lane)
+
+        following: Queued | None = await self._stored(note)
         self.delivered += 1
         self.refusal = None
         await self._charge_point.transaction_answered(self._session, queued, answer, info)
+        return following
 
-    def _settled(self, db: Database, queued: Queued) -> TransactionRow | None:
-        """Take a message out of the outbox; return the transaction that it belongs to, if it is of one."""
-        outbox.remove(db, queued.id)
-        if queued.session_id is None:
+    def _transaction(self, db: Database, queued: Queued) -> TransactionRow | None:
+        """Return the transaction that a message begins or ends, if it does."""
+        if queued.session_id is None or queued.action not in ("StartTransaction", "StopTransaction"):
             return None
         return outbox.transaction(db, self._charge_point.name, self._session.backend.name, queued.session_id)
 
     def _note_answer(self, db: Database, queued: Queued, answer: Any, info: TagInfo | None) -> None:
-        row = self._settled(db, queued)
+        outbox.remove(db, queued.id)
+        row = self._transaction(db, queued)
         if row is None:
             return
         if queued.action == "StartTransaction":
@@ -115,8 +122,11 @@ class Drain:
                 peculiarities=self._session.peculiarities,
             )
 
-    async def _refused(self, queued: Queued, refused: CallRefused, lane: str) -> None:
-        """Count an answered failure; after TransactionMessageAttempts of them the message is given up (9.1.31)."""
+    async def _refused(self, queued: Queued, refused: CallRefused, lane: str) -> Queued | None:
+        """Count an answered failure; after TransactionMessageAttempts of them the message is given up (9.1.31).
+
+        Returns the message that comes next: the same again, or the one behind it.
+        """
         session, keys = self._session, self._charge_point.configuration
         failures = queued.failures + 1
         session.log.warning("transaction_message_refused", action=queued.action, failures=failures, reason=str(refused))
@@ -125,16 +135,18 @@ class Drain:
             wait_s = outbox.retry_wait_s(keys.number("TransactionMessageRetryInterval"), failures)
             until_ms = self._charge_point.clock.now_ms() + wait_s * 1000
             await self._stored(lambda db: outbox.failed(db, queued.id, failures, until_ms))
-            return
+            return replace(queued, failures=failures, not_before_ms=until_ms)
         self.given_up += 1
         await self._stored(lambda db: self._give_up(db, queued))
         session.log.error("transaction_message_given_up", action=queued.action, reason=str(refused))
+        following: Queued | None = await self._stored(lambda db: self._head(db, lane))
+        return following
 
     def _give_up(self, db: Database, queued: Queued) -> None:
-        row = self._settled(db, queued)
+        outbox.remove(db, queued.id)
+        row = self._transaction(db, queued)
         if row is None:
             return
         if queued.action == "StartTransaction":
             row.given_up = True
-        if queued.action in ("StartTransaction", "StopTransaction"):
-            row.doubt = f"The backend has refused {queued.action} for good: {self.refusal}"
+        row.doubt = f"The backend has refused {queued.action} for good: {self.refusal}"

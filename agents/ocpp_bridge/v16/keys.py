@@ -4,8 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from agents.ocpp_bridge.v16.measurands import InvalidMeasurands, parse_measurands
-
 MAX_VALUE = 500
 """Longest value of a key (7.25 CiString500)."""
 
@@ -45,6 +43,9 @@ def _only(name: str, value: bool, why: str) -> Key:
 
 def _measurands(name: str, default: str) -> Key:
     def allows(text: str) -> bool:
+        # The names of the keys are wanted by every agent that reads site.toml, OCPP's own library by few.
+        from agents.ocpp_bridge.v16.measurands import InvalidMeasurands, parse_measurands
+
         try:
             parse_measurands(text)
         except InvalidMeasurands:

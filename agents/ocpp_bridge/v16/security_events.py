@@ -41,7 +41,7 @@ class SecurityEvents:
         """Tell the primary of something that the bridge itself has noticed."""
         at_ms = self._charge_point.clock.now_ms()
         await self._charge_point.store.run(lambda db: self._queue(db, kind, detail, at_ms))
-        self._charge_point.queued()
+        self._charge_point.queued(SECURITY)
 
     def _queue(self, db: Database, kind: str, detail: str, at_ms: int) -> None:
         primary = self._charge_point.primary

@@ -2,7 +2,6 @@
 
 from pydantic import ConfigDict
 
-from agents.runtime.history.influx import InfluxHistory
 from agents.runtime.history.query import History, HistoryUnavailable
 from agents.runtime.history.settings import HistorySource
 from agents.runtime.history.sqlite import SqliteHistory
@@ -30,6 +29,8 @@ def open_history(site: SiteConfig) -> History:
     source = site.settings(LOGGER, _Table)
     if source.url is None:
         return SqliteHistory(site.data_dir / HISTORY_FILE)
+    from agents.runtime.history.influx import InfluxHistory
+
     try:
         return InfluxHistory(source)
     except (OSError, UnicodeDecodeError) as error:

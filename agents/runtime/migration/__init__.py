@@ -10,16 +10,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-__all__ = ["NewerDatabase", "current_revisions", "upgrade", "version_table"]
+from agents.runtime.revision import version_table
+from agents.runtime.store_errors import NewerDatabase
 
-
-class NewerDatabase(Exception):
-    """The database was upgraded by a newer version of the agent than this one; the text says what to do."""
-
-
-def version_table(migrations: str) -> str:
-    """Return the name of an agent's version table: ``agents.ledger.migrations`` → ``alembic_version_ledger``."""
-    return "alembic_version_" + migrations.removesuffix(".migrations").rsplit(".", 1)[-1]
+__all__ = ["current_revisions", "upgrade"]
 
 
 def current_revisions(connection: Connection, migrations: str) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ from agents.runtime.ocpp.frames import (
 )
 from agents.runtime.ocpp.schema import without_nulls
 from agents.runtime.ocpp.traffic import Traffic
-from agents.runtime.store import StoreUnavailable
+from agents.runtime.store_errors import StoreUnavailable
 
 Handler = Callable[[Any], Awaitable[Any]]
 """Gets the request's dataclass and returns the response's, or :class:`Answered`; may raise :class:`Refusal`."""

@@ -148,6 +148,7 @@ def _check_energies(backend: Backend, cars: Path) -> None:
         (["--chargers", "0"], "--chargers is 0"),
         (["--speed", "nan"], "--speed is nan"),
         (["--port", "70000"], "--port is 70000"),
+        (["--required-source", "Balancer!"], "--required-source is not an id"),
         (["--password-file", "/nonexistent"], "password file /nonexistent"),
     ],
 )

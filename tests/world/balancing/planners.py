@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from agents.load_balancer import LoadBalancer
+from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.allocation.model import Constraint, Demand, Grant, Method, Plan, Reason, State
 from agents.runtime.agent import Context
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from agents.load_balancer import LoadBalancer
+from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.site import Site
 from bus_schema import Address
 from bus_schema.balancing import GridTelemetry
