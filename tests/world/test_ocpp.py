@@ -13,8 +13,10 @@ from sqlalchemy import update
 
 from agents.ocpp_bridge.agent import OcppBridge
 from agents.ocpp_bridge.models import TransactionRow
+from agents.ocpp_bridge.recording import Recording
+from agents.runtime.agent import Received
 from agents.runtime.ocpp import Dispatcher
-from bus_schema.event import SessionRecord
+from bus_schema.event import Event, SessionRecord
 from tests.world.faults import KINDS
 from tests.world.ocpp import live_a_day, short_life
 
@@ -33,24 +35,29 @@ def test_two_hours_of_a_very_bad_day() -> None:
     assert differences == [], figures
 
 
-class WithoutRepair(OcppBridge):
+def without_repair(monkeypatch: pytest.MonkeyPatch) -> type[OcppBridge]:
     """What events have not brought is not taken from the ledger's records."""
 
-    async def _repair(self, record: SessionRecord, now_ms: int) -> None:
+    async def nothing(_recording: Recording, _record: SessionRecord, _now_ms: int) -> None:
         return
 
+    monkeypatch.setattr(Recording, "repair", nothing)
+    return OcppBridge
 
-class CommitsTooLate(WithoutRepair):
+
+def commits_too_late(monkeypatch: pytest.MonkeyPatch) -> type[OcppBridge]:
     """The bus message is acknowledged, and what it said is written some seconds later."""
+    in_time = Recording.events
 
-    def _record(self, db: Any, batch: Any, points: Any) -> None:
+    async def late(self: Recording, batch: list[Received[Event]]) -> None:
         async def later() -> None:
-            await self.clock.sleep(5)
-            await self.store.run(lambda db: super(CommitsTooLate, self)._record(db, batch, points))
-            for point in points.values():
-                point.queued()
+            await self._shared.clock.sleep(5)
+            await in_time(self, batch)
 
-        self._tasks.start(later(), "late")
+        self._shared.tasks.start(later(), "late")
+
+    monkeypatch.setattr(Recording, "events", late)
+    return without_repair(monkeypatch)
 
 
 class ForgetsItsTransactions(OcppBridge):
@@ -84,7 +91,7 @@ TRUE_TO_THE_EVENTS = frozenset({"delay", "duplicate", "partition", "kill", "busy
 @pytest.mark.parametrize(
     ("mutation", "seed", "faults", "told"),
     [
-        (lambda _patch: CommitsTooLate, 1, TRUE_TO_THE_EVENTS, "the backend has None"),
+        (commits_too_late, 1, TRUE_TO_THE_EVENTS, "the backend has "),
         (lambda _patch: ForgetsItsTransactions, 0, frozenset(KINDS), "the backend has None"),
         (stops_differ, 0, frozenset(KINDS), "was sent in"),
     ],
@@ -108,5 +115,5 @@ def test_the_world_catches(
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_events_alone_bring_everything_while_the_broker_remembers(seed: int) -> None:
-    assert short_life(seed, MINUTES, WithoutRepair, TRUE_TO_THE_EVENTS) == []
+def test_events_alone_bring_everything_while_the_broker_remembers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert short_life(seed, MINUTES, without_repair(monkeypatch), TRUE_TO_THE_EVENTS) == []
