@@ -61,7 +61,7 @@ def test_a_clean_clone_comes_up_with_python_alone(clone: Path, tmp_path: Path) -
     program = ("sh", str(clone / "deploy/up.sh"), "--broker-kind", "embedded")
     with Site(tmp_path, program=program, PATH=path) as site:
         try:
-            site.wait_ready(240)
+            site.wait_ready(480)
         except AssertionError:
             if "No matching distribution found" in site.out or "NewConnectionError" in site.out:
                 missing("a package index")

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -77,7 +78,7 @@ def spooled_times(spool: Path, copy: Path) -> set[tuple[str, int]]:
         if source.exists():
             shutil.copy(source, copy.with_name(copy.name + suffix))
     found = set()
-    with sqlite3.connect(copy) as db:
+    with closing(sqlite3.connect(copy)) as db:
         for (body,) in db.execute("SELECT body FROM influx_logger_block"):
             for line in body.decode().split("\n"):
                 found.add((line.split(",")[0], int(line.rsplit(" ", 1)[1])))
@@ -139,7 +140,9 @@ def test_every_point_that_was_in_the_spool_is_in_the_database_once(tmp_path: Pat
 
 
 def _waiting(spool: Path) -> int:
-    with sqlite3.connect(f"file:{spool}?mode=ro", uri=True) as db:
+    # Closed at once: while anybody has the file open, SQLite does not look for what a killed writer was just committing
+    # and nobody was told of; a copy, which is opened anew, has that.
+    with closing(sqlite3.connect(f"file:{spool}?mode=ro", uri=True)) as db:
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'influx_logger_block'").fetchone():
             return 0
         return int(db.execute("SELECT coalesce(sum(lines), 0) FROM influx_logger_block").fetchone()[0])
