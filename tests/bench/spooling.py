@@ -41,7 +41,7 @@ from tests.bench.telegraf import program, run_telegraf
 from tests.brokers import RunningBroker, remove_broker, start_broker
 from tests.time_series import InfluxServer
 
-INTO_TARGET, OUT_TARGET = 1.2, 1.0
+INTO_TARGET, OUT_TARGET = 1.0, 0.7
 MAX_BYTES = 10**12
 
 SINK = """
