@@ -139,9 +139,9 @@ class Listening(Agent[LoadBalancerSettings]):
             view.heard_s = heard_s  # It may be old: it says nothing about whether the charger lives.
         else:
             self.safety.heard(name, state.offered_current_a, None, now_s)
-        if not received.retained and state.ts is not None:
-            self.heard.clocks[name] = (received.received_ms - state.ts) / 1000
-            self._compare_lease(name, state, now_s)
+            if state.ts is not None:
+                self.heard.clocks[name] = (received.received_ms - state.ts) / 1000
+                self._compare_lease(name, state, now_s)
         if silent or before != (view.session, view.wants_energy(), view.cap_a):
             await self.act_at_once()
 

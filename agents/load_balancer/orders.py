@@ -157,10 +157,11 @@ class Exposure:
         Whatever changes that, a pause or the lease of somebody else too, a car that is still following a decrease may
         begin to follow anew.
         """
-        if offered_a != self.offered_a and self.releasing:
+        if offered_a != self.offered_a:
             until_s = now_s + margins.reaction_s
             self.releasing = [(until_s, current_a) for ends_s, current_a in self.releasing if now_s < ends_s]
-            self.lowered_s = max(self.lowered_s, until_s if self.releasing else self.lowered_s)
+            if self.releasing:
+                self.lowered_s = until_s
         self.offered_a = offered_a
 
     def measured(self, drawn_a: float, now_s: float, margins: Margins) -> None:

@@ -137,9 +137,13 @@ class Drain:
             await self._stored(lambda db: outbox.failed(db, queued.id, failures, until_ms))
             return replace(queued, failures=failures, not_before_ms=until_ms)
         self.given_up += 1
-        await self._stored(lambda db: self._give_up(db, queued))
+
+        def give_up(db: Database) -> Queued | None:
+            self._give_up(db, queued)
+            return self._head(db, lane)
+
+        following: Queued | None = await self._stored(give_up)
         session.log.error("transaction_message_given_up", action=queued.action, reason=str(refused))
-        following: Queued | None = await self._stored(lambda db: self._head(db, lane))
         return following
 
     def _give_up(self, db: Database, queued: Queued) -> None:
