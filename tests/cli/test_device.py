@@ -86,6 +86,16 @@ def test_flash_and_provision_a_board(board: Board, bare: Run, tmp_path: Path, mo
     shutil.copytree(ROOT / "firmware", source, ignore=shutil.ignore_patterns("build", "cp_pwm", "sim", "__pycache__"))
     monkeypatch.setattr(installing, "_source", lambda: source)
     where = [board.port, "--root", str(board.folder)]
+    _app_is_flashed_and_verified(board, bare, where)
+    _what_differs_is_told_and_mended(board, bare, where)
+    _identity_and_credentials_are_written_once(board, bare, where, tmp_path)
+    _one_part_changes_alone(bare, where)
+    _certificate_and_key_go_together(board, bare, where)
+    _wrong_values_are_refused(board, bare, where)
+    _its_log_is_read(board, bare, where)
+
+
+def _app_is_flashed_and_verified(board: Board, bare: Run, where: list[str]) -> None:
     empty = bare("provision", *where, *IDENTITY)
     assert (empty.code, "chargebus flash" in empty.err) == (1, True), empty.err
 
@@ -100,7 +110,9 @@ def test_flash_and_provision_a_board(board: Board, bare: Run, tmp_path: Path, mo
     again = bare("flash", *where)
     assert (again.code, "nothing to do" in again.out, board.resets) == (0, True, 1)
 
-    # Somebody changes a file, removes one and leaves one of an older version.
+
+def _what_differs_is_told_and_mended(board: Board, bare: Run, where: list[str]) -> None:
+    """Somebody changes a file, removes one and leaves one of an older version."""
     app = board.folder / "lib/firmware/app"
     (app / "leases.py").write_bytes(b"spoilt")
     (app / "limits.py").unlink()
@@ -116,9 +128,10 @@ def test_flash_and_provision_a_board(board: Board, bare: Run, tmp_path: Path, mo
     board.has_restarted(2)
     assert bare("flash", *where, "--check").code == 0
 
-    # Identity and credentials.
-    (tmp_path / "password").write_text("topsecret\n")
-    (tmp_path / "maker.pub").write_text(signing.public_line(key()))
+
+def _identity_and_credentials_are_written_once(board: Board, bare: Run, where: list[str], folder: Path) -> None:
+    (folder / "password").write_text("topsecret\n")
+    (folder / "maker.pub").write_text(signing.public_line(key()))
     incomplete = bare("provision", *where, "--site", "garage", "--charger", "c1")
     assert (incomplete.code, "missing" in incomplete.err) == (1, True)
     done = bare("provision", *where, *IDENTITY, *BROKER, "--firmware-key", "maker.pub")
@@ -132,6 +145,9 @@ def test_flash_and_provision_a_board(board: Board, bare: Run, tmp_path: Path, mo
     kept = {path.name: json.loads(path.read_text()) for path in (board.folder / "nvs").iterdir()}
     assert kept["broker"]["password"] == "topsecret"
     assert int(kept["identity"]["firmware_keys"][0], 16) == key().public_key().public_numbers().n
+
+
+def _one_part_changes_alone(bare: Run, where: list[str]) -> None:
     part = bare("provision", *where, "--phases", "1", "--address", "10.0.0.5/255.255.255.0/10.0.0.1", "--json")
     assert part.json["changed"] == ["identity", "network"]
     assert part.json["values"]["identity"]["charger"] == "c1"
@@ -140,6 +156,9 @@ def test_flash_and_provision_a_board(board: Board, bare: Run, tmp_path: Path, mo
     values = bare("provision", *where, *made_of, "--json").json["values"]["identity"]
     assert (values["drivers"], values["options"]) == ({"meter": "pulse", "lock": "motor"}, {"pulses_per_kwh": 500})
     assert values["has_mirror"] is False
+
+
+def _certificate_and_key_go_together(board: Board, bare: Run, where: list[str]) -> None:
     own = board.folder / "own.key"
     own.write_text("a private key")
     half = bare("provision", *where, "--key-file", str(own))
@@ -147,6 +166,9 @@ def test_flash_and_provision_a_board(board: Board, bare: Run, tmp_path: Path, mo
     both = bare("provision", *where, "--ca-file", str(own), "--cert-file", str(own), "--key-file", str(own), "--json")
     assert both.json["values"]["broker"]["key_pem"] == "***"
     assert json.loads((board.folder / "nvs/broker").read_text())["key_pem"] == "a private key"
+
+
+def _wrong_values_are_refused(board: Board, bare: Run, where: list[str]) -> None:
     for line, words in (
         ("--board nothing", "board 'nothing' is not known"),
         ("--broker broker.example", "IPv4 address"),
@@ -159,7 +181,8 @@ def test_flash_and_provision_a_board(board: Board, bare: Run, tmp_path: Path, mo
         assert (refused.code, words in refused.err) == (1, True), refused.err
     assert json.loads((board.folder / "nvs/identity").read_text())["board"] == "olimex_esp32_poe"
 
-    # Its log.
+
+def _its_log_is_read(board: Board, bare: Run, where: list[str]) -> None:
     (board.folder / "chargebus").mkdir()
     (board.folder / "chargebus/log-0").write_bytes(b"#1\n1800000000000 5 it was here\n- 7 and here")
     log = bare("device-log", *where)
