@@ -103,6 +103,8 @@ niced=""
 COUNTING="acn core_cost flash_wear ocpp_outage trips"
 counted=""
 
+run_before=""
+
 WITHOUT_WHOLE_SITES="--ignore=tests/integration --ignore=tests/kill --ignore=tests/browser --ignore=tests/bench"
 
 for stage in $stages; do
@@ -129,6 +131,8 @@ for stage in $stages; do
     slow)
         # shellcheck disable=SC2046
         suite slow 1500 --dist loadgroup $(marked slow | grep -v ^tests/deploy/) -m slow
+        # tests/world/test_caltech_day.py has run the same day.
+        run_before="world_day"
         ;;
     sites)
         # A dozen processes each: one at a time. They wait a good part of it, in which is counted what is to be counted.
@@ -152,7 +156,7 @@ for stage in $stages; do
         [ -n "$counted" ] || bench $COUNTING
         for file in tests/bench/*.py; do
             program=$(basename "$file" .py)
-            case " $COUNTING " in *" $program "*) ;; *) bench "$program" ;; esac
+            case " $COUNTING $run_before " in *" $program "*) ;; *) bench "$program" ;; esac
         done
         ;;
     esac

@@ -113,13 +113,14 @@ def make_host(
     transport: FakeTransport | None = None,
     store: Store | None = None,
     queue_limit: int = 100,
+    settings: AgentSettings | None = None,
     before: Callable[[Agent[Any]], None] | None = None,
 ) -> AgentHost:
     """Build a host on fakes."""
     store = Store("sqlite://", threaded=False) if store is None else store
     host = AgentHost(
         agent_type,
-        AgentSettings(),
+        AgentSettings() if settings is None else settings,
         FakeTransport() if transport is None else transport,
         clock,
         store,

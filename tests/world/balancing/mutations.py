@@ -293,7 +293,7 @@ MUTATIONS: dict[Mutation, Hunt] = {
     unanswered_orders_do_not_count: Hunt(6),
     fallback_does_not_count: Hunt(3, frozenset({"power"}), table=a_table(30.0, 6.0)),
     any_answer_replaces_everything: Hunt(
-        46, frozenset({"delay", "hostile", "duplicate"}), table={**a_table(40.0, 0.0), "plan_s": 1.0}, most=400
+        22, frozenset({"delay", "hostile", "duplicate"}), table={**a_table(40.0, 0.0), "plan_s": 1.0}, most=400
     ),
     only_orders_change_an_offer: Hunt(549, most=1, minutes=5.5),
     cars_follow_at_once: Hunt(1, NONE, table=a_table(40.0, 0.0)),
@@ -311,7 +311,7 @@ MUTATIONS: dict[Mutation, Hunt] = {
     ),
     granted_before_it_is_written: Hunt(4, frozenset({"kill"}), table=a_table(40.0, 0.0)),
     nothing_is_recalled: Hunt(36, frozenset({"kill"}), table=a_table(40.0, 0.0)),
-    everybody_acts: Hunt(15, frozenset({"delay"}), "foreign", a_table(40.0, 0.0)),
+    everybody_acts: Hunt(29, frozenset({"delay"}), "foreign", a_table(40.0, 0.0)),
 }
 """What is broken, and where to look for it."""
 
