@@ -128,6 +128,9 @@ class AgentClaim(Message):
     """Starts of that instance so far; a higher one replaces a lower one."""
     seq: Count
     """Number of the claim within the epoch."""
+    complete: bool = False
+    """Whether the sender's database holds all that it and others may have ordered and that may still be in force: a
+    later life on that database that finds this claim last on the bus need not fear what somebody else has ordered."""
 
 
 class Rejected(Message):

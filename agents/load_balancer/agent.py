@@ -112,7 +112,10 @@ class LoadBalancer(Listening):
 
     def _still_a(self) -> dict[str, float]:
         """Return what orders may still hold in force; nothing as long as that is not known."""
-        return {name: each.highest_a() for name, each in self.safety.exposures.items()} if self.acting else {}
+        return self._highest_a() if self.acting else {}
+
+    def _highest_a(self) -> dict[str, float]:
+        return {name: each.highest_a() for name, each in self.safety.exposures.items()}
 
     # --- the right to order ---
 
@@ -120,7 +123,13 @@ class LoadBalancer(Listening):
         now_s = self.clock.monotonic_s()
         seq = self.claims.due(now_s)
         if seq is not None:
-            claim = AgentClaim(ts=self.clock.now_ms(), instance=self.claims.instance, epoch=self.claims.epoch, seq=seq)
+            claim = AgentClaim(
+                ts=self.clock.now_ms(),
+                instance=self.claims.instance,
+                epoch=self.claims.epoch,
+                seq=seq,
+                complete=self.claims.knows_all(now_s) and self.records.holds(self._highest_a()),
+            )
             self.send(self.bus.publish(AGENT_CLAIM, claim, agent=self.name))
         acting = self.claims.may_act(now_s)
         if acting and not self.acting:
@@ -132,6 +141,10 @@ class LoadBalancer(Listening):
             self.claims.knowledge = Knowledge.OWN
             self.log.info("acting", instance=self.claims.instance, epoch=self.claims.epoch)
         self.acting = acting
+        if acting and not self.records.holds(self._highest_a()):
+            # Were this process killed now, its next life could not say of anything that nobody has granted it.
+            await self.records.hold(self._highest_a(), now_s)
+            self._heed_replacement()
 
     def _may_order(self, now_s: float) -> bool:
         # Not before what may be outstanding has been counted, which _claim does.

@@ -6,6 +6,9 @@ echo of its own first claim without having heard another's shortly before has wo
 before their own echo and stands by. The winner goes on claiming; its right to act ends by itself when echoes stay out,
 sooner than anyone else may take over.
 
+A claim also says whether its sender's database holds all that may be outstanding. A later life on that database that
+finds such a claim last on the bus, and not an old one, knows that nobody else has granted anything since.
+
 Pure: no clock, no I/O. Times are steady seconds.
 """
 
@@ -23,6 +26,12 @@ TAKEOVER_S = RIGHT_S + 6.0
 
 GRACE_S = RIGHT_S + 1.0
 """How long a winner waits before it acts: an earlier process on the same database may act on until its right ends."""
+
+ALONE_S = TAKEOVER_S + GRACE_S
+"""How long after the sending of a claim nobody else can have acted: an older one proves nothing, for a broker that was
+killed may have forgotten later ones of others."""
+
+NEVER_S = -1e18
 
 
 class Standing(StrEnum):
@@ -44,7 +53,7 @@ class Knowledge(StrEnum):
     """What a winner knows of the grants that are outstanding."""
 
     OWN = "own"
-    """Nobody but this process, or earlier ones on its database, has granted anything."""
+    """All of it: this process counts it, or its database holds it."""
     NONE = "none"
     """Somebody else may have granted anything."""
 
@@ -60,17 +69,17 @@ class Claims:
     other: str | None = None
     """Instance that was heard last, if it was not this one."""
     _seq: int = 0
-    _sent_s: float = -1e18
+    _sent_s: float = NEVER_S
     """When the newest claim was sent."""
     _pending: tuple[tuple[int, float], ...] = ()
     """Number and time of the claims that have not come back."""
-    _right_s: float = -1e18
+    _right_s: float = NEVER_S
     """Sending time of the newest claim that came back."""
     _acts_from_s: float = 1e18
-    _other_s: float = -1e18
+    _other_s: float = NEVER_S
     """When another's claim was last heard."""
-    _own_seen: bool = False
-    """Whether the broker has kept a claim of this instance."""
+    _left_complete: bool = False
+    """Whether the last claim of an earlier life said that its database, which is this one's, holds everything."""
 
     def due(self, now_s: float) -> int | None:
         """Return the number of the claim to send now, or None. It must be sent, and :meth:`heard` fed with its echo."""
@@ -81,26 +90,29 @@ class Claims:
                 return None
             self.standing = Standing.CLAIMING
         if self.standing is not Standing.CLAIMING and not self._has_right(now_s):
-            self._lapse(now_s)
+            # The right has ended while nobody else was heard: claim again.
+            self.standing, self._pending = Standing.CLAIMING, ()
         self._seq += 1
         self._sent_s = now_s
         self._pending = (*self._pending[-8:], (self._seq, now_s))
         return self._seq
 
-    def heard(self, instance: str, epoch: int, seq: int, now_s: float) -> None:
-        """Take a claim from the bus: another's, or the echo of one's own."""
+    def heard(self, instance: str, epoch: int, seq: int, now_s: float, *, complete: bool, age_s: float) -> None:
+        """Take a claim from the bus: another's, or the echo of one's own. ``age_s``: how long ago it was sent."""
         if instance != self.instance:
             self.other = instance
             self._other_s = now_s
             undecided = self.standing in (Standing.CLAIMING, Standing.WAITING)
             if self.standing is not Standing.REPLACED and (undecided or not self._has_right(now_s)):
-                self.standing, self.knowledge = Standing.STANDING_BY, Knowledge.NONE
+                self.standing = Standing.STANDING_BY
+                self._know_nothing()
                 self._pending = ()
             return
         if epoch > self.epoch:
             self.standing = Standing.REPLACED
         elif epoch < self.epoch:
-            self._own_seen = True
+            # Once this life has won, it knows better than an earlier one what is outstanding.
+            self._left_complete = complete and abs(age_s) < ALONE_S and self._right_s == NEVER_S
         else:
             self._echo(seq, now_s)
 
@@ -108,22 +120,24 @@ class Claims:
         sent = [at_s for number, at_s in self._pending if number == seq]
         if not sent or self.standing in (Standing.REPLACED, Standing.STANDING_BY):
             return
-        self._right_s = max(self._right_s, sent[0])
-        self._pending = tuple(each for each in self._pending if each[0] > seq)
         if self.standing is Standing.CLAIMING:
-            if self._own_seen and self.other is None:
+            if self._left_complete and self.other is None:
                 self.knowledge = Knowledge.OWN
-            self._own_seen = True
+            elif now_s - self._right_s > TAKEOVER_S:
+                # So long that another may have come, acted and gone.
+                self._know_nothing()
+            self._left_complete = False
             self.standing, self._acts_from_s = Standing.WAITING, now_s + GRACE_S
             self.other = None
+        self._right_s = max(self._right_s, sent[0])
+        self._pending = tuple(each for each in self._pending if each[0] > seq)
 
-    def _lapse(self, now_s: float) -> None:
-        """The right has ended while nobody else was heard: claim again."""
-        if now_s - self._right_s > TAKEOVER_S:
-            # So long that another may have come, acted and gone.
-            self.knowledge, self._own_seen = Knowledge.NONE, False
-        self.standing = Standing.CLAIMING
-        self._pending = ()
+    def _know_nothing(self) -> None:
+        self.knowledge, self._left_complete = Knowledge.NONE, False
+
+    def knows_all(self, now_s: float) -> bool:
+        """Tell whether nothing can be outstanding that neither this process counts nor its database holds."""
+        return self.won and self._has_right(now_s) and self.knowledge is Knowledge.OWN
 
     def _has_right(self, now_s: float) -> bool:
         return now_s - self._right_s < RIGHT_S

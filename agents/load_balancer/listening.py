@@ -1,6 +1,7 @@
 """What the balancer hears: chargers, meters, wishes, replies, and whoever else gives orders under its name."""
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from typing import Any
 
@@ -230,7 +231,15 @@ class Listening(Agent[LoadBalancerSettings]):
         """Take a claim: another's, or the echo of this one's."""
         if received.address.ids["agent"] == self.name:
             claim = received.message
-            self.claims.heard(claim.instance, claim.epoch, claim.seq, self.clock.monotonic_s())
+            age_s = math.inf if claim.ts is None else (received.received_ms - claim.ts) / 1000
+            self.claims.heard(
+                claim.instance,
+                claim.epoch,
+                claim.seq,
+                self.clock.monotonic_s(),
+                complete=claim.complete,
+                age_s=age_s,
+            )
 
     @on(ALARM)
     async def alarm(self, received: Received[Alarm]) -> None:

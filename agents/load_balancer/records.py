@@ -51,17 +51,25 @@ class Records:
         """Tell whether an order may leave as far as the database goes."""
         return order.current_a <= self.stored_a.get(order.charger, 0.0)
 
+    def holds(self, highest_a: Mapping[str, float]) -> bool:
+        """Tell whether the database holds at least these currents: a later life counts with them."""
+        return all(current_a <= self.stored_a.get(name, 0.0) for name, current_a in highest_a.items())
+
+    async def hold(self, highest_a: Mapping[str, float], now_s: float) -> None:
+        """Write currents that others may have granted, if that can be done now: a later life must count with them."""
+        async with self._writing:
+            for name, current_a in highest_a.items():
+                if current_a > self.stored_a.get(name, 0.0):
+                    self._changes.worst_a[name] = current_a
+            await self._try_to_write(now_s)
+
     async def cover(self, due: Iterable[Approved], now_s: float) -> None:
         """Write what chargers may draw by these orders before any of them leaves, if that can be done now."""
         async with self._writing:
             for order in due:
                 if not self.covers(order):
                     self._changes.worst_a[order.charger] = order.current_a
-            try:
-                await self._write(now_s)
-            except StoreUnavailable as error:
-                # Decreases need no record; what would raise is not covered and waits.
-                self._log.warning("raises_wait", reason=str(error))
+            await self._try_to_write(now_s)
 
     async def save(self, highest_a: Callable[[], Mapping[str, float]], now_s: float) -> None:
         """Write what may be written late, and let the database forget currents that are certainly over.
@@ -74,6 +82,13 @@ class Records:
                 if still_a < self.stored_a.get(name, 0.0):
                     self._changes.worst_a[name] = still_a
             await self._write(now_s)
+
+    async def _try_to_write(self, now_s: float) -> None:
+        try:
+            await self._write(now_s)
+        except StoreUnavailable as error:
+            # Decreases need no record; what would raise is not covered and waits.
+            self._log.warning("raises_wait", reason=str(error))
 
     async def _write(self, now_s: float) -> None:
         if self.replaced:

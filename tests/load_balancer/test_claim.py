@@ -7,21 +7,32 @@ from random import Random
 
 import pytest
 
-from agents.load_balancer.claim import GRACE_S, PERIOD_S, RIGHT_S, TAKEOVER_S, Claims, Knowledge, Standing
+from agents.load_balancer.claim import ALONE_S, GRACE_S, PERIOD_S, RIGHT_S, TAKEOVER_S, Claims, Knowledge, Standing
 
-Claim = tuple[str, int, int]
+Claim = tuple[str, int, int, bool, float]
+"""Instance, epoch, number, whether complete, and when it was sent."""
+
+LIFE_S = 50.0
+"""How long what is granted may be in force, in these tests."""
+
+
+def heard(
+    claims: Claims, instance: str, epoch: int, seq: int, now_s: float, complete: bool = False, age_s: float = 0.0
+) -> None:
+    """Let a claim come that was sent just now."""
+    claims.heard(instance, epoch, seq, now_s, complete=complete, age_s=age_s)
 
 
 def test_alone_it_acts_after_the_grace() -> None:
     claims = Claims("a", 1)
     assert claims.due(0) == 1
     assert not claims.may_act(0)
-    claims.heard("a", 1, 1, 0.1)
+    heard(claims, "a", 1, 1, 0.1)
     for number in range(1, 5):
         seq = claims.due(number * PERIOD_S)
         assert seq is not None
         assert claims.may_act(number * PERIOD_S) == (number * PERIOD_S >= 0.1 + GRACE_S)
-        claims.heard("a", 1, seq, number * PERIOD_S + 0.1)
+        heard(claims, "a", 1, seq, number * PERIOD_S + 0.1)
     assert claims.standing is Standing.ACTING
 
 
@@ -37,7 +48,7 @@ def acting(instance: str, epoch: int) -> Claims:
     for at_s in range(0, 102, 2):
         seq = claims.due(at_s)
         if seq is not None:
-            claims.heard(instance, epoch, seq, at_s)
+            heard(claims, instance, epoch, seq, at_s)
         claims.may_act(at_s)
     assert claims.may_act(100)
     return claims
@@ -46,38 +57,66 @@ def acting(instance: str, epoch: int) -> Claims:
 def test_who_hears_another_before_its_own_echo_stands_by() -> None:
     claims = Claims("b", 1)
     claims.due(0)
-    claims.heard("a", 1, 77, 0.1)
-    claims.heard("b", 1, 1, 0.2)
+    heard(claims, "a", 1, 77, 0.1, complete=True)
+    heard(claims, "b", 1, 1, 0.2)
     assert claims.standing is Standing.STANDING_BY
     assert "another load balancer (a)" in (claims.in_words() or "")
     assert claims.due(TAKEOVER_S) is None
     assert claims.due(0.1 + TAKEOVER_S) == 2
-    claims.heard("b", 1, 2, 15)
+    heard(claims, "b", 1, 2, 15)
     assert claims.knowledge is Knowledge.NONE
 
 
 def test_who_acts_goes_on_when_another_comes() -> None:
     claims = acting("a", 1)
-    claims.heard("b", 1, 1, 101)
+    heard(claims, "b", 1, 1, 101, complete=True)
     assert claims.may_act(101)
 
 
 def test_a_newer_process_on_the_same_database_replaces_the_older_for_good() -> None:
     claims = acting("a", 1)
-    claims.heard("a", 2, 1, 101)
+    heard(claims, "a", 2, 1, 101, complete=True)
     assert not claims.may_act(101)
     assert claims.due(200) is None
     assert "same database" in (claims.in_words() or "")
 
 
-def test_it_trusts_its_database_only_if_the_broker_shows_that_nobody_else_was_there() -> None:
-    for before, knowledge in ((("a", 1, 5), Knowledge.OWN), (("b", 9, 5), Knowledge.NONE), (None, Knowledge.NONE)):
+def test_it_trusts_its_database_only_if_the_last_claim_on_the_bus_says_that_it_holds_everything() -> None:
+    for before, age_s, knowledge in (
+        (("a", 1, 5, 0.05, True), 0.1, Knowledge.OWN),
+        (("a", 1, 5, 0.05, True), ALONE_S - 1, Knowledge.OWN),
+        (("a", 1, 5, 0.05, True), ALONE_S, Knowledge.NONE),
+        (("a", 1, 5, 0.05, False), 0.1, Knowledge.NONE),
+        (("b", 9, 5, 0.05, True), 0.1, Knowledge.NONE),
+        (None, 0.0, Knowledge.NONE),
+    ):
         claims = Claims("a", 2)
         claims.due(0)
         if before is not None:
-            claims.heard(*before, 0.05)
-        claims.heard("a", 2, 1, 0.1)
+            heard(claims, *before, age_s)
+        heard(claims, "a", 2, 1, 0.1)
         assert claims.knowledge is knowledge
+        assert claims.knows_all(0.2) is (knowledge is Knowledge.OWN)
+
+
+def test_after_a_silence_in_which_another_may_have_come_and_gone_it_knows_nothing() -> None:
+    for silent_s, knowledge in ((TAKEOVER_S - 1, Knowledge.OWN), (TAKEOVER_S + 1, Knowledge.NONE)):
+        claims = acting("a", 1)
+        claims.knowledge = Knowledge.OWN
+        assert claims.knows_all(100)
+        # While its right is in doubt it says nothing of the kind: somebody else may be about to take over.
+        assert not claims.knows_all(100 + RIGHT_S)
+        for at_s in (100 + RIGHT_S, 100 + RIGHT_S + PERIOD_S):
+            assert claims.due(at_s) is not None
+        heard(claims, "a", 1, claims.due(100 + silent_s) or 0, 100 + silent_s)
+        assert claims.knowledge is knowledge
+
+
+def test_a_life_that_has_won_does_not_take_an_earlier_ones_word() -> None:
+    claims = acting("a", 2)
+    heard(claims, "a", 1, 70, 103, complete=True)
+    heard(claims, "a", 2, claims.due(130) or 0, 130)
+    assert claims.knowledge is Knowledge.NONE
 
 
 # --- several of them, over a broker
@@ -91,6 +130,11 @@ class Node:
     up_last_s: float = 0.0
     down_last_s: float = 0.0
     life: int = 0
+    acting: bool = False
+    counted_s: float = -1e18
+    """When this process last counted what others may have granted."""
+    held: bool = True
+    """Whether its database holds what it counts."""
     stalled: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -101,12 +145,20 @@ class Net:
         self.random = Random(seed)
         self.now_s = 0.0
         self.retained: Claim | None = None
+        self.written: Claim | None = None
+        """What the broker has on disk."""
         self.queue: list[tuple[float, int, Callable[[], None]]] = []
         self.count = 0
         self.slow_s = self.random.choice([0.05, 1.0, 3.0])
+        self.writes = self.random.random() < 0.5
         names = self.random.choice([("a", "b"), ("a", "b", "c"), ("a", "a")])
         self.nodes = [Node(Claims(name, number + 1)) for number, name in enumerate(names)]
         self.acted = 0
+        self.own = 0
+        self.granted_s: dict[str, float] = {}
+        """When each database's balancer last had the right to grant something."""
+        self.held_s: dict[str, float] = {}
+        """When each database was last made to hold everything."""
         for node in self.nodes:
             self.at(self.random.uniform(0, 10), lambda n=node: self.connect(n))
 
@@ -124,15 +176,26 @@ class Net:
     def tick(self, node: Node, life: int) -> None:
         if life != node.life:
             return
+        if node.acting and not node.held and self.random.random() < 0.5:
+            node.held = True
+            self.held_s[node.claims.instance] = node.counted_s
         seq = node.claims.due(self.now_s)
         if seq is not None:
-            claim = (node.claims.instance, node.claims.epoch, seq)
+            claim = (
+                node.claims.instance,
+                node.claims.epoch,
+                seq,
+                node.claims.knows_all(self.now_s) and node.held,
+                self.now_s,
+            )
             node.up_last_s = max(node.up_last_s, self.now_s + self.random.uniform(0, self.slow_s))
             self.at(node.up_last_s, lambda: None if node.cut or life != node.life else self.take(claim))
         self.at(self.now_s + 1.0, lambda: self.tick(node, life))
 
     def take(self, claim: Claim) -> None:
         self.retained = claim
+        if self.writes and self.random.random() < 0.1:
+            self.written = claim
         for node in self.nodes:
             if node.life and not node.cut:
                 self.down(node, claim)
@@ -142,8 +205,12 @@ class Net:
         node.down_last_s = max(node.down_last_s, self.now_s + self.random.uniform(0, self.slow_s))
         self.at(
             node.down_last_s,
-            lambda: node.claims.heard(*claim, self.now_s) if life == node.life and not node.cut else None,
+            lambda: self.hears(node, claim) if life == node.life and not node.cut else None,
         )
+
+    def hears(self, node: Node, claim: Claim) -> None:
+        *claimed, complete, sent_s = claim
+        heard(node.claims, *claimed, self.now_s, complete, self.now_s - sent_s)
 
     def run(self, until_s: float) -> None:
         random = self.random
@@ -159,6 +226,26 @@ class Net:
             acting = [node for node in self.nodes if node.claims.may_act(self.now_s)]
             self.acted += bool(acting)
             assert len(acting) <= 1, (self.now_s, [(n.claims.instance, n.claims.epoch) for n in acting])
+            for node in self.nodes:
+                if node in acting and not node.acting:
+                    self.begin_to_act(node)
+                node.acting = node in acting
+            for node in acting:
+                self.granted_s[node.claims.instance] = self.now_s
+
+    def begin_to_act(self, node: Node) -> None:
+        """Count what may be outstanding, as the agent does; what others granted may not be forgotten."""
+        if node.claims.knowledge is Knowledge.NONE:
+            node.counted_s, node.held = self.now_s, False
+            node.claims.knowledge = Knowledge.OWN
+            return
+        self.own += 1
+        known_s = max(node.counted_s, self.held_s.get(node.claims.instance, -1e18))
+        for instance, granted_s in self.granted_s.items():
+            in_force = self.now_s < granted_s + LIFE_S
+            if instance != node.claims.instance and in_force and known_s < granted_s:
+                words = f"{node.claims.instance} {node.claims.epoch} does not know what {instance} granted"
+                raise AssertionError(f"{self.now_s:.1f} s: {words} at {granted_s:.1f} s")
 
     def trouble(self, node: Node, kind: str) -> None:
         if kind == "cut":
@@ -168,18 +255,19 @@ class Net:
         elif kind == "restart" and node.claims.standing is not Standing.REPLACED:
             epoch = 1 + max(each.claims.epoch for each in self.nodes)
             node.claims = Claims(node.claims.instance, epoch)
+            node.acting, node.counted_s, node.held = False, -1e18, True
             self.connect(node)
         elif kind == "forget" and self.random.random() < 0.5:
-            # The broker is killed without persistence: everybody is cut off, and it has forgotten.
-            self.retained = None
+            # The broker is killed: everybody is cut off, and it has forgotten all, or what came since it last wrote.
+            self.retained = self.written
             for each in self.nodes:
                 each.cut = True
                 self.at(self.now_s + self.random.uniform(0.2, 9), lambda n=each: self.connect(n))
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_never_two_at_a_time(block: int) -> None:
-    acted = 0
+def test_never_two_at_a_time_and_none_that_does_not_know_what_is_outstanding(block: int) -> None:
+    acted = own = 0
     for seed in range(block * 60, block * 60 + 60):
         net = Net(seed)
         try:
@@ -187,4 +275,6 @@ def test_never_two_at_a_time(block: int) -> None:
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from None
         acted += net.acted
+        own += net.own
     assert acted > 1000
+    assert own > 10

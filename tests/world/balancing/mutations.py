@@ -206,6 +206,16 @@ def everybody_acts() -> AbstractContextManager[Any]:
     return patch.object(Claims, "may_act", acts)
 
 
+def every_life_knows() -> AbstractContextManager[Any]:
+    """A balancer that finds a claim of its own database on the bus fears nobody else, whatever that claim says."""
+    heard = Claims.heard
+
+    def trusting(self: Claims, instance: str, epoch: int, seq: int, complete: bool, now_s: float) -> None:
+        heard(self, instance, epoch, seq, True, now_s)
+
+    return patch.object(Claims, "heard", trusting)
+
+
 def _charger_phases(change: Callable[[int, tuple[str, ...]], tuple[str, ...]]) -> AbstractContextManager[Any]:
     init, describe = LoadBalancer.__init__, LoadBalancer.know
 
@@ -257,6 +267,7 @@ class Hunt:
     wild: bool = False
     most: int = 60
     minutes: float = 5.0
+    restless: bool = False
 
     def scenario(self, seed: int) -> Scenario:
         return Scenario(
@@ -268,6 +279,7 @@ class Hunt:
             settle=False,
             table=self.table,
             wild=self.wild,
+            restless=self.restless,
         )
 
 
@@ -311,6 +323,7 @@ MUTATIONS: dict[Mutation, Hunt] = {
     ),
     granted_before_it_is_written: Hunt(4, frozenset({"kill"}), table=a_table(40.0, 0.0)),
     nothing_is_recalled: Hunt(36, frozenset({"kill"}), table=a_table(40.0, 0.0)),
+    every_life_knows: Hunt(4058, twin="foreign", most=1),
     everybody_acts: Hunt(29, frozenset({"delay"}), "foreign", a_table(40.0, 0.0)),
 }
 """What is broken, and where to look for it."""
