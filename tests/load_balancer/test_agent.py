@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from agents.load_balancer.claim import GRACE_S
@@ -103,6 +104,34 @@ async def test_the_next_process_knows_what_the_last_one_granted() -> None:
         now_s = clock.monotonic_s()
         assert {name: second.agent.safety.worst_a(name, now_s) for name in worst_a} == worst_a
         assert sum(worst_a.values()) <= 40
+
+
+@pytest.mark.parametrize("writes", [True, False])
+async def test_the_next_process_knows_what_others_may_have_granted_before_the_last_one(writes: bool) -> None:
+    """Whether or not the last one lived long enough to write that down."""
+    clock, retained = ManualClock(), dict[str, bytes]()
+    store = Store("sqlite://", "agents.load_balancer.migrations", threaded=False)
+    working = store.run
+
+    async def busy(_work: object) -> None:
+        raise StoreUnavailable("locked")
+
+    async with Site(store=store, clock=clock, retained=retained) as first:
+        for name in first.chargers:
+            first.introduce(name)
+        store.run = working if writes else busy  # type: ignore[assignment, method-assign]
+        while not first.agent.acting:
+            await first.run(1)
+        await first.run(4)
+        assert first.messages(AGENT_CLAIM, agent="load_balancer")[-1].complete is writes
+        store.run = working  # type: ignore[method-assign]
+    async with Site(store=store, clock=clock, retained=retained) as second:
+        for name in second.chargers:
+            second.chargers[name].answers = False
+            second.introduce(name)
+        await second.run(GRACE_S + 3)
+        assert second.agent.acting
+        assert [second.agent.safety.worst_a(name, clock.monotonic_s()) for name in second.chargers] == [32.0, 32.0]
 
 
 async def test_a_busy_database_holds_up_no_decrease() -> None:

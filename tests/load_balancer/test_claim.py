@@ -2,11 +2,15 @@
 
 import heapq
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from agents.load_balancer import claim
 from agents.load_balancer.claim import ALONE_S, GRACE_S, PERIOD_S, RIGHT_S, TAKEOVER_S, Claims, Knowledge, Standing
 
 Claim = tuple[str, int, int, bool, float]
@@ -166,6 +170,13 @@ class Net:
         self.count += 1
         heapq.heappush(self.queue, (when_s, self.count, call))
 
+    def begin(self, node: Node) -> None:
+        """Start another process on the database."""
+        epoch = 1 + max(each.claims.epoch for each in self.nodes)
+        node.claims = Claims(node.claims.instance, epoch)
+        node.acting, node.counted_s, node.held = False, -1e18, True
+        self.connect(node)
+
     def connect(self, node: Node) -> None:
         node.life += 1
         node.cut = False
@@ -253,10 +264,8 @@ class Net:
             node.cut = True
             self.at(self.now_s + self.random.choice([0.5, 3, 8, 15, 40]), lambda: self.connect(node))
         elif kind == "restart" and node.claims.standing is not Standing.REPLACED:
-            epoch = 1 + max(each.claims.epoch for each in self.nodes)
-            node.claims = Claims(node.claims.instance, epoch)
-            node.acting, node.counted_s, node.held = False, -1e18, True
-            self.connect(node)
+            node.cut = True
+            self.at(self.now_s + self.random.choice([0.3, 0.3, 8, 25, 45]), lambda: self.begin(node))
         elif kind == "forget" and self.random.random() < 0.5:
             # The broker is killed: everybody is cut off, and it has forgotten all, or what came since it last wrote.
             self.retained = self.written
@@ -278,3 +287,23 @@ def test_never_two_at_a_time_and_none_that_does_not_know_what_is_outstanding(blo
         own += net.own
     assert acted > 1000
     assert own > 10
+
+
+def trusting(self: Claims, *claim: Any, complete: bool, age_s: float) -> None:
+    HEARD(self, *claim, complete=True, age_s=age_s)
+
+
+HEARD = Claims.heard
+BROKEN: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "a later life trusts its database whatever the last claim says": lambda: patch.object(Claims, "heard", trusting),
+    "a claim is complete before the database is": lambda: patch.object(Claims, "knows_all", lambda *_: True),
+    "a silence is forgotten": lambda: patch.object(Claims, "_know_nothing", lambda self: None),
+    "a winner acts at once": lambda: patch.object(claim, "GRACE_S", 0.0),
+}
+
+
+@pytest.mark.parametrize("clause", BROKEN)
+def test_without_one_of_its_clauses_it_is_caught(clause: str) -> None:
+    with BROKEN[clause](), pytest.raises(AssertionError):
+        for seed in range(400):
+            Net(seed).run(240)

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 from random import Random
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.load_balancer.contract_limits import Schedule
-from agents.load_balancer.orders import Margins
+from agents.load_balancer.orders import Exposure, Margins
 from agents.load_balancer.safety import Approved, Safety
 from agents.load_balancer.site import Circuit, Site, SiteCharger, build
 
@@ -279,17 +280,26 @@ def test_no_order_of_events_exceeds_the_limit(steps: list[Action], fallback_a: f
 
 @pytest.mark.parametrize("margin", ["clock_s", "expiry_s", "reaction_s"])
 def test_without_one_of_its_margins_it_would(margin: str) -> None:
-    random = Random(margin)
+    assert is_exceeded(Random(margin), replace(Margins(), **{margin: 0.0})), f"{margin} is of no use"
+
+
+def test_without_hearing_what_others_change_it_would() -> None:
+    with patch.object(Exposure, "offers", lambda *_: None):
+        assert is_exceeded(Random(1), Margins()), "a car that begins to follow anew takes nothing"
+
+
+def is_exceeded(random: Random, margins: Margins) -> bool:
+    """Look for an order of events that exceeds the limit."""
     for _ in range(6_000):
         steps = [
             (random.choice(KINDS), random.randrange(3), random.choice(CURRENTS_A), random.choice(WAITS_S))
             for _ in range(60)
         ]
         try:
-            live(steps, 6.0, replace(Margins(), **{margin: 0.0}))
+            live(steps, 6.0, margins)
         except AssertionError:
-            return
-    pytest.fail(f"{margin} is of no use")
+            return True
+    return False
 
 
 def live(steps: list[Action], fallback_a: float, margins: Margins) -> None:

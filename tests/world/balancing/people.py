@@ -12,8 +12,6 @@ class People(Sender):
         super().__init__(*args, **kwargs)
         self.wild: str | None = None
         """A charger that has not been told to wait for the balancer."""
-        self.meddles_ms = (5_000, 60_000)
-        """The least and the most time between two things that the technician does."""
         self.again(10_000, 60_000, self._meddle)
 
     def let_charge(self, charger: str, tries: int = 3) -> None:
@@ -41,4 +39,4 @@ class People(Sender):
         else:
             command = self.command("reset", kind=random.choice(["soft", "hard"]))
         self.send(charger, command)
-        self.again(*self.meddles_ms, self._meddle)
+        self.again(5_000, 60_000, self._meddle)

@@ -24,8 +24,6 @@ class Scenario:
     """The section ``[load_balancer]``; drawn if None."""
     wild: bool = False
     """Whether c1 of that table has not been told to wait for the balancer; drawn without a table."""
-    restless: bool = False
-    """Whether the technician does something every other second."""
 
 
 @dataclass(frozen=True)

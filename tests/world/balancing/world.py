@@ -92,8 +92,6 @@ class BalancedWorld(World):
             utc_ms=self.utc_ms,
         )
         self.people.wild = self.wild
-        if self.scenario.restless:
-            self.people.meddles_ms = (500, 3_000)
         self.senders.append(self.people)  # type: ignore[arg-type]
         self.broker.observers.append(self._play_ledger)
         for meter, circuit in self.model.meters.items():
