@@ -174,7 +174,7 @@ class Settings:
     """A car that was paused stays off this long, unless nobody else wants the current."""
     rotation_s: float = 14400.0
     """Not all can charge: who waits this long without current takes the turn of who has had most."""
-    first_turn_s: float = 1800.0
+    first_turn_s: float = 900.0
     """A car that told no departure waits no longer than this until it is let charge for the first time, …"""
     first_turn_share: float = 0.7
     """… one that did no longer than this share of the stay, less the error that the stay may have."""
