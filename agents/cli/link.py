@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,6 +28,10 @@ QUIET_S = 0.3
 CONNECT_S = 5.0
 """How long connecting may take."""
 
+ANSWER_S = 5.0
+"""How long the broker may take to answer. Counted here and not by aiomqtt, whose ``wait_for`` forgets that it was
+cancelled (Python 3.11) when the answer comes in the same moment."""
+
 
 class Link:
     """A connection to one site. What is heard is read with :meth:`heard`, by one reader at a time."""
@@ -45,7 +50,10 @@ class Link:
     async def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None:
         """Give a message to the broker: the transport below :attr:`bus`."""
         try:
-            await self._client.publish(topic, payload, qos=qos, retain=retain)
+            async with asyncio.timeout(ANSWER_S):
+                await self._client.publish(topic, payload, qos=qos, retain=retain, timeout=math.inf)
+        except TimeoutError:
+            raise BusUnavailable(f"the broker did not answer in {ANSWER_S:.0f} s") from None
         except aiomqtt.MqttError as error:
             raise BusUnavailable(str(error)) from error
 
@@ -63,7 +71,13 @@ class Link:
     async def _subscribe(self, filters: list[str], qos: int) -> None:
         try:
             # Integers with MQTT 3.1.1, reason codes with 5.
-            granted: list[Any] = list(await self._client.subscribe([(text, qos) for text in filters]))
+            async with asyncio.timeout(ANSWER_S):
+                granted: list[Any] = list(
+                    await self._client.subscribe([(text, qos) for text in filters], timeout=math.inf)
+                )
+        except TimeoutError:
+            words = f"the broker at {self.target.broker} did not answer in {ANSWER_S:.0f} s"
+            raise CliError(ExitCode.UNREACHABLE, words) from None
         except aiomqtt.MqttError as error:
             raise _lost(self.target, error) from error
         for text, code in zip(filters, granted, strict=False):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import time
 
 import aiomqtt
@@ -56,7 +57,9 @@ async def talk(broker, user, *sayings, every_s=0.1):
     async with client(broker, user) as connection:
         while True:
             for topic, make, retain in sayings:
-                await connection.publish(topic, make(), qos=1, retain=retain)
+                # With a time limit aiomqtt waits by wait_for, which forgets that it was cancelled (Python 3.11) when
+                # the answer comes in the same moment: this would talk for ever.
+                await connection.publish(topic, make(), qos=1, retain=retain, timeout=math.inf)
             await asyncio.sleep(every_s)
 
 
