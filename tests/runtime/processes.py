@@ -52,7 +52,7 @@ class RecorderProcess:
             threading.Thread(target=reader, daemon=True).start()
 
     def wait_for(self, line: str, within_s: float = 15) -> None:
-        eventually_sync(lambda: line in self.lines, within_s, f"{line!r} in {self.lines} {self.log[-3:]}")
+        eventually_sync(lambda: line in self.lines, within_s, lambda: f"{line!r} in {self.lines} {self.log[-3:]}")
 
     def wait_for_log(self, name: str, within_s: float = 15) -> dict[str, Any]:
         def found() -> dict[str, Any] | None:
