@@ -1,5 +1,6 @@
 """The load balancer as an agent: what it orders, why, and what it tells of it. What it hears: :mod:`listening`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import ClassVar
 
@@ -128,7 +129,7 @@ class LoadBalancer(Listening):
                 instance=self.claims.instance,
                 epoch=self.claims.epoch,
                 seq=seq,
-                complete=self.claims.knows_all(now_s) and self.records.holds(self._highest_a()),
+                complete=self.claims.knows_all(now_s) and self.records.covers(self._highest_a()),
             )
             self.send(self.bus.publish(AGENT_CLAIM, claim, agent=self.name))
         acting = self.claims.may_act(now_s)
@@ -141,10 +142,9 @@ class LoadBalancer(Listening):
             self.claims.knowledge = Knowledge.OWN
             self.log.info("acting", instance=self.claims.instance, epoch=self.claims.epoch)
         self.acting = acting
-        if acting and not self.records.holds(self._highest_a()):
+        if acting and not self.records.covers(highest_a := self._highest_a()):
             # Were this process killed now, its next life could not say of anything that nobody has granted it.
-            await self.records.hold(self._highest_a(), now_s)
-            self._heed_replacement()
+            await self._cover(highest_a)
 
     def _may_order(self, now_s: float) -> bool:
         # Not before what may be outstanding has been counted, which _claim does.
@@ -166,7 +166,7 @@ class LoadBalancer(Listening):
         """Order what may be ordered; what needs a record first, after the record is written."""
         waiting, why = self._order_what_may_leave(replan)
         if waiting:
-            await self._cover(waiting)
+            await self._cover({order.charger: order.current_a for order in waiting})
             # The world went on while the database wrote: what is certain is found out again.
             _, why = self._order_what_may_leave(Replan.NO)
         self._tell(why, self.clock.monotonic_s(), self.clock.now_ms())
@@ -193,7 +193,7 @@ class LoadBalancer(Listening):
             exposure = self.safety.exposures[order.charger]
             if self.heard.rests(order.charger, now_s) or not is_due(exposure, order.current_a, now_s):
                 continue
-            if self.records.covers(order):
+            if self.records.covers({order.charger: order.current_a}):
                 self._order(order, step.why[order.charger], now_s)
             else:
                 waiting.append(order)
@@ -210,8 +210,8 @@ class LoadBalancer(Listening):
             self._stop(each)
         return bool(too_much)
 
-    async def _cover(self, waiting: list[Approved]) -> None:
-        await self.records.cover(waiting, self.clock.monotonic_s())
+    async def _cover(self, worst_a: Mapping[str, float]) -> None:
+        await self.records.cover(worst_a, self.clock.monotonic_s())
         self._heed_replacement()
 
     # --- what it sends ---

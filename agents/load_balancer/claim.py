@@ -32,6 +32,7 @@ ALONE_S = TAKEOVER_S + GRACE_S
 killed may have forgotten later ones of others."""
 
 NEVER_S = -1e18
+"""The time of what has not happened."""
 
 
 class Standing(StrEnum):

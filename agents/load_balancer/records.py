@@ -5,14 +5,13 @@ started again then knows the most that may be outstanding (invariant 2).
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 
 from structlog.typing import FilteringBoundLogger
 
 from agents.load_balancer import history
 from agents.load_balancer.history import Changes, Known, Remembered, Replaced, Told
-from agents.load_balancer.safety import Approved
 from agents.runtime.store import Store, StoreUnavailable
 
 
@@ -47,29 +46,24 @@ class Records:
         """Keep a grant and its reason."""
         self._changes.told.append(told)
 
-    def covers(self, order: Approved) -> bool:
-        """Tell whether an order may leave as far as the database goes."""
-        return order.current_a <= self.stored_a.get(order.charger, 0.0)
+    def covers(self, worst_a: Mapping[str, float]) -> bool:
+        """Tell whether chargers may draw so much as far as the database goes: a later life counts with it."""
+        return all(current_a <= self.stored_a.get(name, 0.0) for name, current_a in worst_a.items())
 
-    def holds(self, highest_a: Mapping[str, float]) -> bool:
-        """Tell whether the database holds at least these currents: a later life counts with them."""
-        return all(current_a <= self.stored_a.get(name, 0.0) for name, current_a in highest_a.items())
+    async def cover(self, worst_a: Mapping[str, float], now_s: float) -> None:
+        """Write what chargers may draw before any order for it leaves, if that can be done now.
 
-    async def hold(self, highest_a: Mapping[str, float], now_s: float) -> None:
-        """Write currents that others may have granted, if that can be done now: a later life must count with them."""
+        Also what others may have ordered before: a later life must count with it.
+        """
         async with self._writing:
-            for name, current_a in highest_a.items():
+            for name, current_a in worst_a.items():
                 if current_a > self.stored_a.get(name, 0.0):
                     self._changes.worst_a[name] = current_a
-            await self._try_to_write(now_s)
-
-    async def cover(self, due: Iterable[Approved], now_s: float) -> None:
-        """Write what chargers may draw by these orders before any of them leaves, if that can be done now."""
-        async with self._writing:
-            for order in due:
-                if not self.covers(order):
-                    self._changes.worst_a[order.charger] = order.current_a
-            await self._try_to_write(now_s)
+            try:
+                await self._write(now_s)
+            except StoreUnavailable as error:
+                # Decreases need no record; what would raise is not covered and waits.
+                self._log.warning("raises_wait", reason=str(error))
 
     async def save(self, highest_a: Callable[[], Mapping[str, float]], now_s: float) -> None:
         """Write what may be written late, and let the database forget currents that are certainly over.
@@ -82,13 +76,6 @@ class Records:
                 if still_a < self.stored_a.get(name, 0.0):
                     self._changes.worst_a[name] = still_a
             await self._write(now_s)
-
-    async def _try_to_write(self, now_s: float) -> None:
-        try:
-            await self._write(now_s)
-        except StoreUnavailable as error:
-            # Decreases need no record; what would raise is not covered and waits.
-            self._log.warning("raises_wait", reason=str(error))
 
     async def _write(self, now_s: float) -> None:
         if self.replaced:

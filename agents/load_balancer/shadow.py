@@ -4,6 +4,8 @@ It has a name of its own, hence an own broker user that may not write commands, 
 and no database: nothing that it does can reach a charger or the live balancer.
 """
 
+from collections.abc import Mapping
+
 from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.claim import Knowledge, Standing
 from agents.load_balancer.deciding import Why
@@ -66,8 +68,8 @@ class ShadowBalancer(LoadBalancer):
     async def _claim(self) -> None:
         return
 
-    async def _cover(self, waiting: list[Approved]) -> None:
-        self.records.stored_a |= {order.charger: max(order.current_a, 1.0) for order in waiting}
+    async def _cover(self, worst_a: Mapping[str, float]) -> None:
+        self.records.stored_a |= {name: max(current_a, 1.0) for name, current_a in worst_a.items()}
 
     async def _save(self) -> None:
         self.records.saved_s = self.clock.monotonic_s()

@@ -13,7 +13,6 @@ from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.history import Told
 from agents.load_balancer.models import GrantRow, WorstRow
 from agents.load_balancer.records import Records
-from agents.load_balancer.safety import Approved
 from agents.runtime.store import Store, StoreUnavailable
 
 
@@ -37,10 +36,6 @@ class Slow(Store):
         return await self.run(lambda db: {each.charger: each.current_a for each in db.scalars(sa.select(WorstRow))})
 
 
-def order(charger: str, current_a: float) -> Approved:
-    return Approved(charger, current_a, True, None)
-
-
 async def begun(store: Store) -> Records:
     records = Records(store, structlog.get_logger())
     await records.begin(Random(1))
@@ -51,30 +46,30 @@ async def test_a_raise_is_covered_only_once_it_is_written() -> None:
     store = Slow()
     records = await begun(store)
     store.open.clear()
-    writing = asyncio.ensure_future(records.cover([order("c1", 16.0)], 0.0))
+    writing = asyncio.ensure_future(records.cover({"c1": 16.0}, 0.0))
     await asyncio.sleep(0)
-    assert not records.covers(order("c1", 16.0))
+    assert not records.covers({"c1": 16.0})
     store.open.set()
     await writing
-    assert records.covers(order("c1", 16.0)) and not records.covers(order("c1", 16.1))
+    assert records.covers({"c1": 16.0}) and not records.covers({"c1": 16.1})
     assert await store.worst_a() == {"c1": 16.0}
 
 
 async def test_what_is_being_lowered_covers_nothing_any_more() -> None:
     store = Slow()
     records = await begun(store)
-    await records.cover([order("c1", 16.0), order("c2", 10.0)], 0.0)
+    await records.cover({"c1": 16.0, "c2": 10.0}, 0.0)
     store.open.clear()
     still_a = {"c1": 6.0, "c2": 10.0}
     lowering = asyncio.ensure_future(records.save(lambda: still_a, 5.0))
-    raising = asyncio.ensure_future(records.cover([order("c1", 12.0)], 5.0))
+    raising = asyncio.ensure_future(records.cover({"c1": 12.0}, 5.0))
     await asyncio.sleep(0)
-    assert not records.covers(order("c1", 12.0)) and records.covers(order("c2", 10.0))
+    assert not records.covers({"c1": 12.0}) and records.covers({"c2": 10.0})
     store.open.set()
     await lowering
     await raising
     assert await store.worst_a() == {"c1": 12.0, "c2": 10.0}
-    assert records.covers(order("c1", 12.0)) and not records.covers(order("c1", 16.0))
+    assert records.covers({"c1": 12.0}) and not records.covers({"c1": 16.0})
 
 
 async def test_a_database_that_fails_covers_no_raise_and_loses_no_reason() -> None:
@@ -82,8 +77,8 @@ async def test_a_database_that_fails_covers_no_raise_and_loses_no_reason() -> No
     records = await begun(store)
     store.broken = True
     records.note_told(Told("c1", 1_000, 6.0, "none", "6 A: why"))
-    await records.cover([order("c1", 16.0)], 0.0)
-    assert not records.covers(order("c1", 6.0))
+    await records.cover({"c1": 16.0}, 0.0)
+    assert not records.covers({"c1": 6.0})
     with pytest.raises(StoreUnavailable):
         await records.save(dict, 5.0)
     store.broken = False
@@ -117,6 +112,6 @@ async def test_a_newer_process_on_the_database_ends_this_one() -> None:
     store = Slow()
     records = await begun(store)
     await begun(store)
-    await records.cover([order("c1", 16.0)], 0.0)
+    await records.cover({"c1": 16.0}, 0.0)
     assert records.replaced
     assert await store.worst_a() == {}

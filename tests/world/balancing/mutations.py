@@ -300,7 +300,7 @@ MUTATIONS: dict[Mutation, Hunt] = {
         1, NONE, table={**SINGLE_PHASE, "circuits": {"main": {"limit_a": 90.0, "unbalance_a": 20}}}
     ),
     granted_before_it_is_written: Hunt(14, frozenset({"kill"}), table=a_table(40.0, 0.0)),
-    nothing_is_recalled: Hunt(41, frozenset({"kill"}), table=a_table(40.0, 0.0)),
+    nothing_is_recalled: Hunt(49, frozenset({"kill"}), table=a_table(40.0, 0.0)),
     everybody_acts: Hunt(29, frozenset({"delay"}), "foreign", a_table(40.0, 0.0)),
 }
 """What is broken, and where to look for it."""
