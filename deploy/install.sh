@@ -86,7 +86,7 @@ install_program() {
     done
     rmdir "$program/new"
     [ -n "$root" ] || {
-        (cd "$program" && . deploy/venv.sh && ensure_venv "[postgresql]")
+        (cd "$program" && . deploy/venv.sh && ensure_venv postgresql)
         ln -sf /opt/chargebus/.venv/bin/chargebus /usr/local/bin/chargebus
     }
 }

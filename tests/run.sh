@@ -34,7 +34,7 @@ for stage in $stages; do
 done
 
 . deploy/venv.sh
-ensure_venv "[test]" || exit 5
+ensure_venv test || exit 5
 python=.venv/bin/python
 results=artefacts/results
 mkdir -p artefacts

@@ -248,7 +248,7 @@ def moved(folder: Path, place: Path) -> None:
 
 
 def steve_properties(database_password: str, admin_password: str) -> str:
-    """Return SteVe's settings: keys and words of its own ``config/docker/main.properties`` (3.7)."""
+    """Return SteVe's settings: keys and words of its own ``application-docker.properties`` (3.14)."""
     return f"""\
 context.path = steve
 db.ip = mariadb
@@ -271,8 +271,6 @@ keystore.password =
 ws.session.select.strategy = ALWAYS_LAST
 auto.register.unknown.stations = false
 charge-box-id.validation.regex =
-steve.version = ${{project.version}}
-git.describe = ${{git.commit.id.describe}}
 db.sql.logging = false
 profile = prod
 """
