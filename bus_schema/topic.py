@@ -38,6 +38,10 @@ class Role(StrEnum):
     TECHNICIAN = "technician"
 
 
+AGENT_ROLES = tuple(r for r in Role if r not in (Role.CHARGER, Role.METER, Role.TECHNICIAN))
+"""The agents of the design."""
+
+
 @dataclass(frozen=True, eq=False)
 class Topic(Generic[M]):
     """One row of the table: a kind of topic and the message it carries.
@@ -58,7 +62,8 @@ class Topic(Generic[M]):
     measurement: str = ""
     clearable: bool = False
     own_level: str = ""
-    """Level that must equal the writer's own user name: ``charger``, ``meter`` or ``agent``; empty where none must.
+    """Level that must equal the writer's own user name: ``charger``, ``meter``, ``agent`` or ``sender``; empty where
+    none must.
 
     ``csms`` alone is exempt on ``charger``: it writes for the stations that it has brought onto the bus.
     """

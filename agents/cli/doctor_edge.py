@@ -52,7 +52,7 @@ class Edge:
         self._options = options
         self._site = site
         self._clock = clock
-        self._echo = CHARGER_COMMAND.format(site, charger=PROBE_ID)
+        self._echo = CHARGER_COMMAND.format(site, charger=PROBE_ID, sender=Role.TECHNICIAN)
 
     async def observe(self, seconds: float, probe: bool) -> Snapshot:
         """Listen for ``seconds``, then look at what is retained, then probe if ``probe`` says so.

@@ -23,7 +23,8 @@ from agents.csms.taking import Taking
 from agents.csms.transitions import begin_boot, cap_reached, nobody_awaited
 from agents.csms.v16.link import V16Link
 from agents.csms.v16.session import V16Session
-from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
+from agents.runtime.agent import Agent, BusUnavailable, Context, NotAllowed, Received, every, on
+from agents.runtime.commands import check_source
 from agents.runtime.http_server import HttpServer
 from agents.runtime.ocpp import Connection, ConnectionLost, Dispatcher, Traffic, message_ids
 from agents.runtime.ocpp.v16 import V16
@@ -266,7 +267,12 @@ class Csms(Agent[CsmsSettings]):
         port = self._ports.get(charger)
         if port is None or received.retained or self.settings.port is None:
             return
-        await self._taking.take(port, command)
+        try:
+            check_source(received)
+        except NotAllowed as error:
+            self._taking.refuse(port, command, str(error))
+            raise
+        await self._taking.take(port, received.address.ids["sender"], command)
 
     @on(AGENT_QUERY)
     async def asked(self, received: Received[Query]) -> None:

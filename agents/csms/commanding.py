@@ -142,7 +142,7 @@ class Commanding:
             return rejected(ReplyCode.OTHER_SESSION, f"the session that is going on is {session.session_id}")
         reason = StopReason.DE_AUTHORIZED if command.de_authorized else StopReason.REMOTE
         why = f": {command.reason}" if command.reason else ""
-        return await self.stop(link, reason, f"stopped by {command.source}{why}")
+        return await self.stop(link, reason, f"stopped by {asked_by(command)}{why}")
 
     async def stop(self, link: Link, reason: StopReason, detail: str) -> Answer:
         """End the session for ``reason``."""
@@ -187,7 +187,7 @@ class Commanding:
         return answer_of(await self._limiter.try_with(link, paused_by=None, pause_reason=""), accepted="resumed")
 
     async def _unlock(self, command: Unlock, link: Link) -> Answer:
-        detail = f"unlocked by {command.source}"
+        detail = f"unlocked by {asked_by(command)}"
         await self._connector.change(lambda state: ending(state, StopReason.UNLOCK_COMMAND, detail))
         outcome = await link.unlock(self._connector.number)
         if outcome.verdict in ("refused", "unsupported"):
@@ -249,7 +249,7 @@ class Commanding:
             await self._connector.update(**changed)
         names, now_ms = ", ".join(sorted(wanted)), self._clock.now_ms()
         noted = Draft(
-            SecurityEvent, now_ms, {"kind": "SettingsChanged", "detail": f"{names} set by {command.source}"[:400]}
+            SecurityEvent, now_ms, {"kind": "SettingsChanged", "detail": f"{names} set by {asked_by(command)}"[:400]}
         )
         await self._connector.change(lambda state: Change(state, (noted,)))
         return done(names)
@@ -267,6 +267,11 @@ class Commanding:
             return answer_of(outcome)
         self.transfers[what] = (command.id, command.op)
         return Answer(ReplyStage.ACCEPTED, ReplyCode.OK, outcome.words)
+
+
+def asked_by(command: CommandBase) -> str:
+    """Return who asked, in words: the source, and the person behind it if one is known."""
+    return command.source if command.on_behalf_of is None else f"{command.source} ({command.on_behalf_of})"
 
 
 def hindrance(state: ConnectorState) -> Answer | None:

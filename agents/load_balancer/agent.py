@@ -16,6 +16,7 @@ from agents.load_balancer.overdraw import Overdraws, TooMuch
 from agents.load_balancer.safety import Approved
 from agents.load_balancer.settings import LoadBalancerSettings
 from agents.load_balancer.telling import tellers
+from agents.load_balancer.views import SOURCE
 from agents.runtime.agent import Context, Received, every, on
 from bus_schema.balancing import CircuitLoad, Decision
 from bus_schema.site_messages import AgentClaim, Query, WhyAnswer, WhyQuery
@@ -224,11 +225,11 @@ class LoadBalancer(Listening):
         order_id = self.commands.next_id()
         self.safety.ordered(approved, order_id, now_s, DEADLINE_S + self.heard.late_s(name), life_s)
         command = self.commands.set_limit(order_id, approved.current_a, life_s, why.explanation, self.clock.now_ms())
-        self.send(self.bus.publish(CHARGER_COMMAND, command, charger=name))
+        self.send(self.bus.publish(CHARGER_COMMAND, command, charger=name, sender=SOURCE))
 
     def _stop(self, too_much: TooMuch) -> None:
         command = self.commands.stop(too_much.drawn_a, too_much.granted_a, self.clock.now_ms())
-        self.send(self.bus.publish(CHARGER_COMMAND, command, charger=too_much.charger))
+        self.send(self.bus.publish(CHARGER_COMMAND, command, charger=too_much.charger, sender=SOURCE))
 
     def _configure_wrong_ones(self, now_s: float) -> None:
         """Tell chargers the settings that the site's configuration wants, if the site allows that."""
@@ -240,7 +241,7 @@ class LoadBalancer(Listening):
             if settings and not view.is_silent(now_s) and now_s - told_s >= CONFIGURE_AGAIN_S:
                 self.heard.configured_s[name] = now_s
                 command = self.commands.configure(settings, self.clock.now_ms())
-                self.send(self.bus.publish(CHARGER_COMMAND, command, charger=name))
+                self.send(self.bus.publish(CHARGER_COMMAND, command, charger=name, sender=SOURCE))
 
     # --- what it says ---
 

@@ -18,6 +18,7 @@ from agents.load_balancer.settings import LoadBalancerSettings
 from agents.load_balancer.standing_alarms import StandingAlarms
 from agents.load_balancer.views import SOURCE
 from agents.runtime.agent import Agent, BusUnavailable, Context, Received, on, on_cleared
+from agents.runtime.commands import check_source
 from bus_schema import Address
 from bus_schema.balancing import GridTelemetry, Wish
 from bus_schema.charger_messages import Meta, Online, State, Telemetry
@@ -200,10 +201,11 @@ class Listening(Agent[LoadBalancerSettings]):
 
     @on(CHARGER_COMMAND)
     async def commanded(self, received: Received[Command]) -> None:
-        """Count orders that somebody else gives under this name."""
+        """Count orders that another process gives under this name. From any other sender chargers refuse them."""
         command, name = received.message, received.charger
         if not isinstance(command, SetLimit) or command.source != SOURCE or name not in self.decider.views:
             return
+        check_source(received)
         if self.commands.is_own(command.id):
             return
         now_s = self.clock.monotonic_s()

@@ -65,6 +65,13 @@ class BusUnavailable(Exception):
     """A message could not be given to the broker in time; nothing is known about its delivery. Try again later."""
 
 
+class NotAllowed(Exception):
+    """A handler will not act on a message because its sender may not ask for that; the text says who and what.
+
+    The runtime counts it, reports it on ``rejected`` and goes on: it is neither an error of the agent nor tried again.
+    """
+
+
 class CannotStart(Exception):
     """An agent cannot run as it is configured; the text says what to change. Starting it again does not help."""
 

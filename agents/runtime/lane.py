@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from agents.runtime.agent import BusUnavailable, Clock, Received
+from agents.runtime.agent import BusUnavailable, Clock, NotAllowed, Received
 from agents.runtime.backoff import full_jitter
 from agents.runtime.counters import Counters, Durations
 from agents.runtime.store_errors import StoreUnavailable
@@ -220,6 +220,9 @@ class Lane:
     async def _succeeds(self, handler: Callable[..., Awaitable[None]], argument: object, item: _Item) -> bool:
         try:
             await self._call(handler, argument)
+        except NotAllowed as error:
+            self._services.reject(item.raw, "not_allowed", str(error), self.topic)
+            return False
         except Exception as error:
             # Whatever an agent's code raises must not stop the agent: the message is reported and given up.
             self._services.log.exception("handler_failed", topic=item.raw.topic, error=type(error).__name__)

@@ -11,6 +11,7 @@ from .contract import (
     COMMAND_FIELDS,
     COMMANDS,
     ID_FIRST,
+    ID_MAX,
     ID_REST,
     MAX_MESSAGE_BYTES,
     SETTINGS,
@@ -87,7 +88,7 @@ def check_values(command: "Command") -> "Command":
         raise Refused(CODE_UNKNOWN_OPERATION, "no such operation; there are " + ", ".join(sorted(COMMANDS)), named)
     checked = {"op": op}
     for field in COMMAND_FIELDS:
-        checked[field[0]] = command[field[0]]
+        checked[field[0]] = command.get(field[0])
     try:
         for row in table:
             checked[row[0]] = _take(command, row)
@@ -177,6 +178,11 @@ def _settings(name: str, value: "Any", least: int) -> "Command":
             raise Refused(CODE_UNKNOWN_SETTING, "no such setting; there are " + ", ".join(sorted(SETTINGS)))
         settings[key] = check_value(key, value[key], row[0], row[1], row[2])
     return settings
+
+
+def is_id(value: str) -> bool:
+    """Tell whether a string is an id of the contract."""
+    return _string_problem(value, "id", 1, ID_MAX) is None
 
 
 def _string_problem(value: str, kind: str, low: int, high: int) -> str | None:

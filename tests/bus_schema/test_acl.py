@@ -9,6 +9,7 @@ import pytest
 
 from bus_schema import TOPICS, Role, Topic
 from bus_schema.generate.acl import DEVICES, mosquitto_acl, processes, reserved_users
+from bus_schema.topics import CHARGER_COMMAND
 from tests.bus_schema.mosquitto import mosquitto
 
 DEADLINE_S = 20
@@ -21,6 +22,7 @@ LEVELS = {
     "meter": ("m1", "c2"),
     "agent": ("ledger", "access", "influx_logger-2"),
     "asker": ("ledger", "technician"),
+    "sender": ("load_balancer", "access", "technician", "c1"),
 }
 OBSERVER = "observer"
 FOR_THE_TEST = f"""
@@ -99,6 +101,25 @@ async def test_everybody_writes_what_the_table_says_and_nothing_else(broker):
             arrived[user].add(address)
     for user in USERS:
         assert arrived[user] == {address for topic, ids, address in ADDRESSES if may_write(user, topic, ids)}, user
+
+
+async def test_nobody_commands_under_another_name(broker):
+    """Fault X6 on the broker itself: everyone tries every sender at ``c1``, and only its own name gets through."""
+    senders = [*USERS, "anna"]
+
+    async def forge(user):
+        async with connect(broker, user) as client:
+            for sender in senders:
+                await client.publish(CHARGER_COMMAND.format(SITE, charger="c1", sender=sender), user, qos=0)
+            await client.publish(f"sentinel/{user}", user, qos=0)
+
+    async with connect(broker, OBSERVER) as observer:
+        await observer.subscribe("#", qos=1)
+        await asyncio.gather(*map(forge, USERS))
+        got = await heard(observer, len(USERS))
+    assert {(topic.rpartition("/")[2], user) for topic, user in got} == {
+        (str(role), str(role)) for role in CHARGER_COMMAND.writers
+    }
 
 
 async def test_everybody_reads_what_the_table_says_and_nothing_else(broker):

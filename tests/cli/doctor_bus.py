@@ -18,7 +18,15 @@ GOOD_SETTINGS = {
     "persistence": "true",
     "set_tcp_nodelay": "true",
 }
-IDS = {"charger": "c1", "agent": "ledger", "meter": "main", "asker": "technician", "alarm": "a", "session": "s"}
+IDS = {
+    "charger": "c1",
+    "agent": "ledger",
+    "meter": "main",
+    "asker": "technician",
+    "sender": "access",
+    "alarm": "a",
+    "session": "s",
+}
 
 
 def example(topic: Topic, /, **changes: object) -> Message:

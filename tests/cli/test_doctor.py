@@ -141,7 +141,7 @@ async def test_only_expired_commands_for_no_charger_are_published(healthy_broker
 
     async def listen():
         async with client(healthy_broker, "technician") as technician:
-            await technician.subscribe(f"ev/v1/{SITE}/charger/+/command", qos=1)
+            await technician.subscribe(f"ev/v1/{SITE}/charger/+/command/from/+", qos=1)
             async for message in technician.messages:
                 commands.append((str(message.topic), json.loads(message.payload)))
 
@@ -150,7 +150,7 @@ async def test_only_expired_commands_for_no_charger_are_published(healthy_broker
         await look(healthy_broker)
         listener.cancel()
     assert len(commands) > BURST
-    assert {topic for topic, _ in commands} == {f"ev/v1/{SITE}/charger/doctor-probe/command"}
+    assert {topic for topic, _ in commands} == {f"ev/v1/{SITE}/charger/doctor-probe/command/from/technician"}
     assert all(command["deadline_ts"] == 1 for _, command in commands)
 
 

@@ -185,12 +185,12 @@ class Stage(Hosted):
         return message(source=source, deadline_ts=now_ms + round(deadline_s * 1000), **fields)
 
     def put_command(self, command: Any, charger: str = "box-1") -> None:
-        self.put(CHARGER_COMMAND, command, charger=charger)
+        self.put(CHARGER_COMMAND, command, charger=charger, sender=command.source)
 
-    async def send(self, command: Any, charger: str = "box-1") -> CommandReply:
+    async def send(self, command: Any, charger: str = "box-1", sender: str | None = None) -> CommandReply:
         """Send a command and return its last answer so far."""
         self.bus.take(CHARGER_COMMAND_REPLY)
-        await self.hear(CHARGER_COMMAND, [command], charger=charger)
+        await self.hear(CHARGER_COMMAND, [command], charger=charger, sender=sender or command.source)
         for _ in range(50):
             await turns(10)
             found = [reply for reply in self.replies() if reply.id == command.id]

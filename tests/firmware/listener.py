@@ -51,4 +51,4 @@ class Listener:
     def command(self, charger_topic: str, number: str, utc_ms: int, **fields: object) -> None:
         """Send a command that is good for a minute."""
         head = {"ts": utc_ms, "id": number, "source": "access", "deadline_ts": utc_ms + 60_000}
-        self.client.publish(f"{charger_topic}/command", json.dumps(head | fields), 1, False)
+        self.client.publish(f"{charger_topic}/command/from/access", json.dumps(head | fields), 1, False)

@@ -18,6 +18,7 @@ from bus_schema.site_messages import AgentClaim, SessionsQuery, WhyQuery
 from bus_schema.topics import (
     AGENT_CLAIM,
     AGENT_QUERY,
+    AGENT_REJECTED,
     AGENT_STORY,
     CHARGER_COMMAND,
     CHARGER_DECISION,
@@ -195,13 +196,13 @@ async def test_a_fallback_or_wiring_that_differs_raises_an_alarm_and_the_worse_c
 async def test_chargers_are_configured_only_where_the_site_allows_it() -> None:
     for allowed in (False, True):
         async with Site({**TABLE, "configure_chargers": allowed}) as site:
-            site.introduce("c1", required_sources=["ocpp"], fallback_current_a=10.0)
+            site.introduce("c1", required_sources=["ocpp_bridge"], fallback_current_a=10.0)
             site.introduce("c2")
             await site.run(30)
             told = [each for each in site.messages(CHARGER_COMMAND, charger="c1") if isinstance(each, Configure)]
             assert len(told) == allowed
             if allowed:
-                wanted = {"required_sources": ["ocpp", "load_balancer"], "fallback_current_a": 6.0}
+                wanted = {"required_sources": ["ocpp_bridge", "load_balancer"], "fallback_current_a": 6.0}
                 assert told[0].settings == wanted
             assert not [each for each in site.messages(CHARGER_COMMAND, charger="c2") if isinstance(each, Configure)]
 
@@ -230,11 +231,29 @@ async def test_another_balancers_orders_are_seen_and_counted() -> None:
         foreign = SetLimit(
             ts=now, id="other-1", source="load_balancer", deadline_ts=now + 5000, current_a=28.0, valid_for_s=60
         )
-        site.say(CHARGER_COMMAND, foreign, charger="c2")
+        site.say(CHARGER_COMMAND, foreign, charger="c2", sender="load_balancer")
         await settle()
         assert site.agent.safety.worst_a("c2", site.clock.monotonic_s()) == 28
         await site.run(3)
         assert "somebody else gives orders" in site.alarms()["balancer-two"].text
+
+
+async def test_an_order_in_this_name_from_somebody_else_counts_nothing_and_is_reported() -> None:
+    """Fault X6: chargers refuse it, hence nothing more may be drawn; without a report nobody would know."""
+    async with Site() as site:
+        await site.ready("c1")
+        now = site.clock.now_ms()
+        forged = SetLimit(
+            ts=now, id="other-1", source="load_balancer", deadline_ts=now + 5000, current_a=28.0, valid_for_s=60
+        )
+        before_a = site.agent.safety.worst_a("c2", site.clock.monotonic_s())
+        site.say(CHARGER_COMMAND, forged, charger="c2", sender="console")
+        await site.run(3)
+        assert site.agent.safety.worst_a("c2", site.clock.monotonic_s()) == before_a
+        assert "balancer-two" not in site.alarms()
+        (report,) = site.messages(AGENT_REJECTED, agent="load_balancer")
+        assert (report.code, report.topic.rpartition("/")[2]) == ("not_allowed", "console")
+        assert report.reason.startswith("console may not command as load_balancer")
 
 
 async def test_a_second_balancer_stands_by_and_says_so() -> None:

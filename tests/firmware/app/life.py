@@ -205,7 +205,7 @@ class Life:
         fields["source"] = "console"
         fields["ts"] = T0 + self.clock.now
         fields["deadline_ts"] = fields["ts"] + 5000
-        self.charger.on_message("ev/v1/garage/charger/c1/command", json.dumps(fields).encode(), False)
+        self.charger.on_message("ev/v1/garage/charger/c1/command/from/console", json.dumps(fields).encode(), False)
         self.run(0)
 
 
@@ -225,9 +225,9 @@ def virtual(folder):
     life.send(4, "configure", settings={"required_sources": ["load_balancer"], "fallback_current_a": 8})
     life.send(5, "resume")
     life.send(6, "explode")
-    life.charger.on_message("ev/v1/garage/charger/c1/command", b"[" * 4096, False)
-    life.charger.on_message("ev/v1/garage/charger/c1/command", b"\xff", False)
-    life.charger.on_message("ev/v1/garage/charger/c1/command", b" " * 4097, False)
+    life.charger.on_message("ev/v1/garage/charger/c1/command/from/console", b"[" * 4096, False)
+    life.charger.on_message("ev/v1/garage/charger/c1/command/from/console", b"\xff", False)
+    life.charger.on_message("ev/v1/garage/charger/c1/command/from/console", b" " * 4097, False)
     life.run(60)
     life.boot()  # the power fails
     life.run(5)
