@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from bus_schema.ids import check_id
+from bus_schema.json_text import beyond_pydantic
 from bus_schema.message import MAX_MESSAGE_BYTES, ContractError, Message
 
 if TYPE_CHECKING:
@@ -120,14 +121,18 @@ class Topic(Generic[M]):
     def decode(self, payload: bytes | bytearray | str) -> M:
         """Return the message in ``payload``.
 
-        Raises :class:`ContractError`: ``too_large``, ``malformed`` (not JSON) or ``wrong_type`` (a field is missing,
-        of another type or out of range). The text names the field and what was expected, never the value.
+        Raises :class:`ContractError`: ``too_large``, ``malformed`` (not JSON, or nested too deeply) or ``wrong_type``
+        (a field is missing, of another type or out of range). The text names the field and what was expected,
+        never the value.
         """
         data = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else payload
         if len(data) > MAX_MESSAGE_BYTES:
             raise ContractError(
                 "too_large", f"{self.name}: {len(data)} bytes; a message has at most {MAX_MESSAGE_BYTES}"
             )
+        problem = beyond_pydantic(data)
+        if problem is not None:
+            raise ContractError("malformed", f"{self.name}: {problem}")
         try:
             return self.adapter.validate_json(data)
         except ValidationError as error:

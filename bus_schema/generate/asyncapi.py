@@ -12,7 +12,7 @@ from bus_schema.examples import EXAMPLES
 from bus_schema.fields import discriminator, tag, variants
 from bus_schema.generate.json_schema import plain, text
 from bus_schema.ids import ID_PATTERN
-from bus_schema.message import MAX_MESSAGE_BYTES, SCHEMA_VERSION
+from bus_schema.message import MAX_MESSAGE_BYTES, MAX_NESTING, SCHEMA_VERSION
 from bus_schema.topic import ROOT, Role, Topic
 from bus_schema.topics import TOPICS
 
@@ -56,7 +56,8 @@ def specification() -> dict[str, Any]:
             "title": "chargebus",
             "version": SCHEMA_VERSION,
             "description": (
-                f"The MQTT bus of a charging site. JSON in UTF-8, at most {MAX_MESSAGE_BYTES} bytes a message; ids "
+                f"The MQTT bus of a charging site. JSON in UTF-8, at most {MAX_MESSAGE_BYTES} bytes a message, objects "
+                f"and lists at most {MAX_NESTING} deep; ids "
                 f"match `{ID_PATTERN}`; unknown fields are ignored. Operations are named after who performs them."
             ),
         },

@@ -15,7 +15,7 @@ from bus_schema import balancing, charger_messages, charger_settings, event, fir
 from bus_schema.command import AGENTS, MAX_LOCAL_LIST, PEOPLE_SOURCE, Command, CommandBase
 from bus_schema.fields import tag, variants
 from bus_schema.ids import ID_PATTERN
-from bus_schema.message import CUT_SHORT_LIST, LOCAL_SOURCE, MAX_MESSAGE_BYTES, SCHEMA_VERSION
+from bus_schema.message import CUT_SHORT_LIST, LOCAL_SOURCE, MAX_MESSAGE_BYTES, MAX_NESTING, SCHEMA_VERSION
 from bus_schema.topic import ROOT, Role
 from bus_schema.topics import TOPICS
 from bus_schema.words import (
@@ -112,7 +112,8 @@ def constants() -> str:
     }
     parts = [
         HEADER,
-        f"ROOT = {_quote(ROOT)}\nSCHEMA_VERSION = {_quote(SCHEMA_VERSION)}\nMAX_MESSAGE_BYTES = {MAX_MESSAGE_BYTES}\n",
+        f"ROOT = {_quote(ROOT)}\nSCHEMA_VERSION = {_quote(SCHEMA_VERSION)}\n"
+        f"MAX_MESSAGE_BYTES = {MAX_MESSAGE_BYTES}\nMAX_NESTING = {MAX_NESTING}\n",
         _topics(),
         *(_words(enum, *names) for enum, names in _PREFIXES.items()),
         _events(),

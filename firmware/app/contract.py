@@ -28,6 +28,7 @@ refused.
 ROOT = "ev/v1"
 SCHEMA_VERSION = "1.0"
 MAX_MESSAGE_BYTES = 4096
+MAX_NESTING = 6
 
 TOPIC_ONLINE = ("online", 1, True)
 TOPIC_META = ("meta", 1, True)
