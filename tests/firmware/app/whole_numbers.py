@@ -1,4 +1,4 @@
-"""Registers and times beyond the 24 bits of a float, in what MicroPython and CPython both run: prints what comes out."""
+"""Registers and times beyond the 24 bits of a float, as MicroPython and CPython have them: prints what comes out."""
 
 import json
 import struct
