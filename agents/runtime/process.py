@@ -171,6 +171,8 @@ def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str,
         host.router.queued_by_topic,
         lambda: transport.unacknowledged,
         host.agent.gauges,
+        host.agent.quotas,
+        lambda: host.quota_alarm.named,
     )
     try:
         return serve_metrics(collector, address, port)
