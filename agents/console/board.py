@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from nicegui import Client, ui
+from nicegui import Client, core, ui
 from nicegui.element import Element
 
 from agents.console.changes import Json
@@ -19,6 +19,10 @@ from agents.console.changes import Json
 _STATIC = Path(__file__).parent / "static"
 _RECONNECT_S = 10.0
 """How long a page's connection may be gone before the server forgets it; the page is then loaded anew. s."""
+
+MOST_WAITING = 50
+"""Pages that were sent and whose sockets have not been connected: NiceGUI keeps some 60 KiB for each, for a minute.
+Programs that only fetch the page never connect; of more than this many, the oldest are forgotten."""
 
 
 class SiteBoard(Element, component="static/site_board.js"):
@@ -43,6 +47,8 @@ class Boards:
         self._title = title
         self._everything = everything
         self._open: dict[str, SiteBoard] = {}
+        self._waiting: dict[str, Client] = {}
+        """Those that have not been connected yet, the oldest first."""
 
     def __len__(self) -> int:
         """Return how many windows are connected."""
@@ -58,12 +64,20 @@ class Boards:
     def open(self) -> None:
         """Build the page for a new window."""
         client = ui.context.client
-        board = self._open[client.id] = SiteBoard(self._title, self._everything())
-        # Between the page being sent and its socket being connected, and while that was lost, changes were missed.
-        client.on_connect(lambda: board.tell("reset", json.dumps(self._everything(), separators=(",", ":"))))
+        self._open[client.id] = SiteBoard(self._title, self._everything())
+        client.on_connect(lambda connected: self._connected(connected))
         client.on_delete(lambda gone: self._forget(gone))
+        self._waiting[client.id] = client
+        while len(self._waiting) > MOST_WAITING:
+            self._waiting.pop(next(iter(self._waiting))).delete()
+
+    def _connected(self, client: Client) -> None:
+        self._waiting.pop(client.id, None)
+        # Between the page being sent and its socket being connected, and while that was lost, changes were missed.
+        self._open[client.id].tell("reset", json.dumps(self._everything(), separators=(",", ":")))
 
     def _forget(self, client: Client) -> None:
+        self._waiting.pop(client.id, None)
         self._open.pop(client.id, None)
 
 
@@ -84,3 +98,8 @@ def install(app: FastAPI, title: str, boards: Boards) -> None:
         reconnect_timeout=_RECONNECT_S,
         show_welcome_message=False,
     )
+    # NiceGUI allows every origin, and credentials with it. Without this it answers nothing about origins; foreign ones
+    # never get here (agents.runtime.serving.browser_guard).
+    core.sio.eio.cors_allowed_origins = []
+    # A session of long polling outlives its connection, so that nothing would bound their number.
+    core.sio.eio.transports = core.app.config.socket_io_js_transports = ["websocket"]
