@@ -5,6 +5,7 @@ must be told stands in this file. One component for the whole board instead of a
 for another open page at writing one string to its socket.
 """
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,9 @@ _RECONNECT_S = 10.0
 MOST_WAITING = 50
 """Pages that were sent and whose sockets have not been connected: NiceGUI keeps some 60 KiB for each, for a minute.
 Programs that only fetch the page never connect; of more than this many, the oldest are forgotten."""
+
+COLLECT_AFTER = 50
+"""Windows that are forgotten before Python is made to find what of them is left in memory."""
 
 
 class SiteBoard(Element, component="static/site_board.js"):
@@ -49,6 +53,7 @@ class Boards:
         self._open: dict[str, SiteBoard] = {}
         self._waiting: dict[str, Client] = {}
         """Those that have not been connected yet, the oldest first."""
+        self._forgotten = 0
 
     def __len__(self) -> int:
         """Return how many windows are connected."""
@@ -70,6 +75,11 @@ class Boards:
         self._waiting[client.id] = client
         while len(self._waiting) > MOST_WAITING:
             self._waiting.pop(next(iter(self._waiting))).delete()
+            self._forgotten += 1
+        if self._forgotten >= COLLECT_AFTER:
+            # A window is full of cycles, and the process collects those rarely (agents.runtime.process).
+            self._forgotten = 0
+            gc.collect()
 
     def _connected(self, client: Client) -> None:
         self._waiting.pop(client.id, None)
