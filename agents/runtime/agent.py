@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from agents.runtime.quota import Quotas
 from bus_schema import Address, Message, Topic
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ class Context(Generic[S]):
     """Structured log, bound to the agent's name."""
     random: Random = field(default_factory=SystemRandom)
     """Chance, for ids and delays; a test hands in a seeded one. Never for secrets."""
+    quotas: Quotas = field(default_factory=Quotas)
+    """How much each sender may ask of the agent; what is refused shows in its health, metrics and alarm."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,7 @@ class Agent(Generic[S]):
         self.clock = context.clock
         self.log = context.log
         self.random = context.random
+        self.quotas = context.quotas
 
     @property
     def store(self) -> Store:

@@ -11,7 +11,8 @@ from structlog.typing import FilteringBoundLogger
 from agents.runtime.agent import Bus, BusUnavailable, Clock, Waiting
 from agents.runtime.bus import Publication
 from agents.runtime.counters import Counters
-from bus_schema.site_messages import AgentHealth
+from agents.runtime.quota import Quotas
+from bus_schema.site_messages import MAX_REFUSED_SENDERS, AgentHealth, RefusedSender
 from bus_schema.topics import AGENT_HEALTH
 
 INTERVAL_S = 30.0
@@ -49,8 +50,9 @@ class Health:
         problems: Callable[[], list[str]],
         queued: Callable[[], int],
         waiting: Callable[[int], Waiting | None] = lambda _now_ms: None,
+        quotas: Quotas | None = None,
     ) -> None:
-        """Report for the agent ``name``; ``problems``, ``queued`` and ``waiting`` are asked each time."""
+        """Report for the agent ``name``; everything that follows ``counters`` is asked each time."""
         self._name = name
         self._bus = bus
         self._clock = clock
@@ -59,6 +61,7 @@ class Health:
         self._problems = problems
         self._queued = queued
         self._waiting = waiting
+        self._quotas = Quotas() if quotas is None else quotas
         self._started_ms = clock.now_ms()
         self._version = package_version()[:40]
         self._connected = False
@@ -146,6 +149,11 @@ class Health:
             queued=self._queued(),
             waiting=None if waiting is None else waiting.count,
             waiting_oldest_s=None if waiting is None else waiting.oldest_s,
+            refused=self._quotas.total,
+            refused_senders=[
+                RefusedSender(sender=each.sender, quota=each.quota, count=each.count)
+                for each in self._quotas.worst(self._clock.monotonic_s(), MAX_REFUSED_SENDERS)
+            ],
         )
 
     async def _published(self, message: AgentHealth) -> bool:

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from agents.runtime.agent import Gauge
 from agents.runtime.counters import DURATION_BOUNDS_S, Counters, Durations
+from agents.runtime.quota import Quota, Refused
 from agents.runtime.serving.hosts import KnownHosts, refusal
 from agents.runtime.serving.plain_http import Answer, Request, serving
 
@@ -36,16 +37,20 @@ class AgentCollector(Collector):
         queued: Callable[[], dict[str, int]],
         unacked: Callable[[], int],
         gauges: Callable[[], Iterable[Gauge]] = tuple,
+        quotas: Iterable[Quota] = (),
+        exceeding: Callable[[], Iterable[Refused]] = tuple,
     ) -> None:
         """Report ``counters``; ``queued`` tells how many messages wait by topic, ``unacked`` how many in all.
 
-        ``gauges`` are the agent's own.
+        ``gauges`` are the agent's own, ``exceeding`` the senders that the alarm about its ``quotas`` names.
         """
         self._labels = (agent, site)
         self._counters = counters
         self._queued = queued
         self._unacked = unacked
         self._gauges = gauges
+        self._quotas = quotas
+        self._exceeding = exceeding
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
@@ -70,7 +75,20 @@ class AgentCollector(Collector):
         for topic, histogram in self._counters.handlers.items():
             durations.add_metric((*self._labels, topic), _cumulated(histogram), histogram.total_s)
         yield durations
+        yield from self._refused()
         yield from self._own()
+
+    def _refused(self) -> Iterator[Metric]:
+        names = ("agent", "site", "quota")
+        refused = CounterMetricFamily("chargebus_refused", "What senders were refused by a quota.", labels=names)
+        for quota in self._quotas:
+            refused.add_metric((*self._labels, quota.name), quota.total)
+        yield refused
+        text = "Refusals of the senders that exceed a quota now, since they were last quiet."
+        senders = GaugeMetricFamily("chargebus_refused_sender", text, labels=(*names, "sender"))
+        for each in self._exceeding():
+            senders.add_metric((*self._labels, each.quota, each.sender), each.count)
+        yield senders
 
     def _own(self) -> Iterator[Metric]:
         families: dict[str, GaugeMetricFamily] = {}

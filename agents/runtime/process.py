@@ -174,6 +174,8 @@ async def _metrics(
         host.router.queued_by_topic,
         lambda: transport.unacknowledged,
         host.agent.gauges,
+        host.agent.quotas,
+        lambda: host.quota_alarm.named,
     )
     async with contextlib.AsyncExitStack() as stack:
         try:
