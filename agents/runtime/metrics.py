@@ -1,14 +1,18 @@
 """What Prometheus reads from an agent."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from agents.runtime.agent import Gauge
 from agents.runtime.counters import DURATION_BOUNDS_S, Counters, Durations
 from agents.runtime.quota import Quota, Refused
+from agents.runtime.serving.hosts import KnownHosts, refusal
+from agents.runtime.serving.plain_http import Answer, Request, serving
 
 _COUNTERS = {
     "received": "Messages that the broker delivered.",
@@ -106,18 +110,22 @@ def _cumulated(histogram: Durations) -> list[tuple[str, float]]:
     return buckets
 
 
-def serve_metrics(collector: Collector, host: str, port: int) -> Callable[[], None]:
-    """Serve ``collector`` on http://host:port/metrics from a thread; return what stops it.
+@asynccontextmanager
+async def serving_metrics(collector: Collector, host: str, port: int, hosts: Sequence[str] = ()) -> AsyncIterator[int]:
+    """Serve ``collector`` on http://host:port/metrics until left; yield the port.
 
-    Raises :class:`OSError` if the port is taken.
+    ``hosts`` are further names by which it may be asked. Raises :class:`OSError` if the port is taken.
     """
     registry = CollectorRegistry()
     registry.register(collector)
-    server, thread = start_http_server(port, addr=host, registry=registry)
+    known = KnownHosts(host, hosts)
 
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    async def answer(request: Request) -> Answer:
+        if request.path.partition("?")[0] not in ("/metrics", "/"):
+            return Answer(HTTPStatus.NOT_FOUND, b"metrics are at /metrics\n")
+        if request.method != "GET":
+            return Answer(HTTPStatus.METHOD_NOT_ALLOWED)
+        return Answer(HTTPStatus.OK, generate_latest(registry), CONTENT_TYPE_LATEST)
 
-    return stop
+    async with serving(answer, host, port, admits=lambda headers: refusal(headers, known, upgrade=False)) as where:
+        yield where

@@ -8,7 +8,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
@@ -88,7 +88,7 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
             agent_type, settings, transport, clock, store, site=site.site, log=log, queue_limit=common.queue_limit
         )
         if common.metrics_port is not None:
-            stack.callback(_metrics(host, transport, site.site, common.metrics_host, common.metrics_port))
+            await stack.enter_async_context(_metrics(host, transport, site.site, common, common.metrics_port))
         liveness.watch(lambda: host.on_bus)
         await _live(host, transport, stop, log)
 
@@ -161,8 +161,11 @@ def _open_store(site: SiteConfig, agent_type: type[Agent[Any]], identity: str) -
     return Store(url, agent_type.migrations)
 
 
-def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str, port: int) -> Callable[[], None]:
-    from agents.runtime.metrics import AgentCollector, serve_metrics
+@contextlib.asynccontextmanager
+async def _metrics(
+    host: AgentHost, transport: MqttTransport, site: str, settings: AgentSettings, port: int
+) -> AsyncIterator[None]:
+    from agents.runtime.metrics import AgentCollector, serving_metrics
 
     collector = AgentCollector(
         host.agent.name,
@@ -174,12 +177,14 @@ def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str,
         host.agent.quotas,
         lambda: host.quota_alarm.named,
     )
-    try:
-        return serve_metrics(collector, address, port)
-    except OSError as error:
-        raise CannotStart(
-            f"cannot serve metrics on {address}:{port}: {error.strerror}; choose another metrics_port"
-        ) from None
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(serving_metrics(collector, settings.metrics_host, port, settings.hosts))
+        except OSError as error:
+            raise CannotStart(
+                f"cannot serve metrics on {settings.metrics_host}:{port}: {error.strerror}; choose another metrics_port"
+            ) from None
+        yield
 
 
 def mqtt_options(site: SiteConfig, agent: str, identity: str | None = None) -> MqttOptions:
