@@ -137,7 +137,7 @@ def test_everything_is_watched_and_limited() -> None:
         assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), "memory"
         assert service["memswap_limit"] == service["mem_limit"], "no more by way of swap"
         assert 0 < service["pids_limit"] <= 1024, "processes"
-        assert 0 < service["ulimits"]["nofile"]["hard"] <= 65536, "descriptors"
+        assert 0 < service["ulimits"]["nofile"]["hard"] <= 16384, "descriptors"
 
 
 def test_only_the_brokers_tls_port_is_open() -> None:
