@@ -1,6 +1,7 @@
 """``prepare``: the folder with a site's certificates, secrets and configuration, for ``deploy/``."""
 
 import secrets
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,9 @@ from agents.cli.prepare_files import (
     BROKER,
     CARDS_FILE,
     COMPOSE_SECRETS,
+    COMPOSE_STORE,
     ENVIRONMENT_FILE,
+    SHARED_ROLE_URL,
     SITE_FILE,
     STEVE_FILE,
     Kind,
@@ -90,6 +93,8 @@ def make(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
     yield from _current(folder / ACCESS_LIST, mosquitto_acl(asked.site))
     moved(folder, folder)
     yield from _tables_to_add(folder / SITE_FILE, asked)
+    if asked.kind is Kind.COMPOSE:
+        yield from _shared_role(folder / SITE_FILE)
 
 
 def _check_repository(folder: Path) -> None:
@@ -133,6 +138,13 @@ def _current(path: Path, text: str) -> Iterator[str]:
     if not was_there or path.read_text(encoding="utf-8") != text:
         write_whole(path, text.encode(), READABLE)
         yield f"{'updated' if was_there else 'made'} {path}"
+
+
+def _shared_role(path: Path) -> Iterator[str]:
+    """Tell what an older site.toml has for all agents together: the role that owned every table."""
+    store = tomllib.loads(path.read_text(encoding="utf-8")).get("store", {})
+    if str(store.get("url", "")) == SHARED_ROLE_URL:
+        yield f"{path}: each agent now has a role of its own in the database; under [store] write\n{COMPOSE_STORE}"
 
 
 def _tables_to_add(path: Path, asked: Wanted) -> Iterator[str]:

@@ -10,8 +10,16 @@ import pytest
 import yaml
 
 from agents.cli.prepare import make
-from agents.cli.prepare_files import COMPOSE_METRICS_PORT, COMPOSE_SECRETS, TLS_PORT, Kind, site_agents, wanted
-from agents.registry import AGENTS, load_site
+from agents.cli.prepare_files import (
+    COMPOSE_METRICS_PORT,
+    COMPOSE_SECRETS,
+    TLS_PORT,
+    WITH_DATABASE,
+    Kind,
+    site_agents,
+    wanted,
+)
+from agents.registry import AGENTS, load_agent, load_site
 from agents.runtime.liveness import ALIVE_FILE
 from dashboards.alerts import FOLDER, rule_groups
 from dashboards.boards import DASHBOARDS
@@ -25,7 +33,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SITE_AGENTS = site_agents(AGENTS)
 OPEN_TO_THE_NETWORK = {"broker": [f"${{BROKER_PORT:-{TLS_PORT}}}:{TLS_PORT}"]}
-DATABASES_AND_TOOLS = {"broker", "postgres", "influxdb", "grafana", "tools", "steve", "mariadb"}
+DATABASES_AND_TOOLS = {"broker", "postgres", "influxdb", "grafana", "roles", "tools", "steve", "mariadb"}
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +71,25 @@ def test_every_agent_has_a_service_and_its_own_key_only() -> None:
         assert service["command"] == ["agent", name]
         keys = {secret for secret in service["secrets"] if secret.endswith(".key")}
         assert keys == {f"{name}.key"}
-        assert {"ca.pem", f"{name}.pem", "postgres.password"} <= set(service["secrets"])
+        assert {"ca.pem", f"{name}.pem"} <= set(service["secrets"])
         assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+
+
+def test_an_agent_has_its_own_password_of_the_database_and_no_other() -> None:
+    """X6: with one role for all, csms' password could write the ledger's records."""
+    with_database = {name for name in SITE_AGENTS if load_agent(name).migrations and not load_agent(name).local_store}
+    assert set(WITH_DATABASE) == with_database
+    for name in SITE_AGENTS:
+        held = {secret for secret in SERVICES[name]["secrets"] if secret.endswith("postgres.password")}
+        assert held == ({f"{name}.postgres.password"} if name in with_database else set())
+    passwords = {f"{name}.postgres.password" for name in with_database}
+    assert passwords | {"postgres.password"} == {s for s in SERVICES["roles"]["secrets"]}
+    assert passwords <= set(SERVICES["tools"]["secrets"]), "for backups"
+
+
+def test_only_who_keeps_something_on_disk_has_a_volume() -> None:
+    sharing = {name for name in SITE_AGENTS if "agents:/var/lib/chargebus" in SERVICES[name]["volumes"]}
+    assert sharing == {"influx_logger"}
 
 
 def test_everything_that_is_mounted_exists(folder: Path) -> None:
@@ -107,12 +132,12 @@ def test_images_are_named_by_digest() -> None:
 def test_everything_is_watched_and_limited() -> None:
     for name, service in SERVICES.items():
         assert service["restart"] in ("unless-stopped", "no")
-        assert service["healthcheck"].get("test") or name == "tools"
+        assert service["healthcheck"].get("test") or name in ("roles", "tools")
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), "memory"
         assert service["memswap_limit"] == service["mem_limit"], "no more by way of swap"
         assert 0 < service["pids_limit"] <= 1024, "processes"
-        assert 0 < service["ulimits"]["nofile"]["hard"] <= 65536, "descriptors"
+        assert 0 < service["ulimits"]["nofile"]["hard"] <= 16384, "descriptors"
 
 
 def test_only_the_brokers_tls_port_is_open() -> None:
@@ -137,7 +162,11 @@ def test_the_agents_find_the_services(folder: Path) -> None:
     assert site.broker.host in SERVICES and site.broker.port == TLS_PORT
     assert site.store_url("influx_logger", local=True).database == "/var/lib/chargebus/influx_logger.sqlite3"
     assert f"@postgres/{SERVICES['postgres']['environment']['POSTGRES_DB']}" in str(site.store.url)
-    assert f"//{SERVICES['postgres']['environment']['POSTGRES_USER']}@" in str(site.store.url)
+    assert f"//{SERVICES['postgres']['environment']['POSTGRES_USER']}@postgres/" in " ".join(
+        SERVICES["roles"]["command"]
+    )
+    for name in WITH_DATABASE:
+        assert str(site.resolve(Path(str(site.store.password_file)), name)) == f"/run/secrets/{name}.postgres.password"
     logger, influxdb = site.tables["influx_logger"], SERVICES["influxdb"]["environment"]
     assert logger["url"] == "http://influxdb:8086"
     assert (logger["org"], logger["bucket"]) == (
