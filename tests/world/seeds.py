@@ -2,7 +2,6 @@
 
 import os
 
-
 PARTS = 6
 """Into so many tests the worlds of a run are divided, for as many processes as there are."""
 
