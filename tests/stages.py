@@ -58,7 +58,7 @@ def python(name: str, *arguments: str, **environment: str) -> Step:
     return Step(name, (sys.executable, *arguments), tuple(environment.items()))
 
 
-def suite(name: str, *arguments: str, workers: int = 2, dist: str = "loadfile", **environment: str) -> Step:
+def suite(name: str, *arguments: str, workers: int = 2, dist: str = "worksteal", **environment: str) -> Step:
     """Tests, some at once. None of them measures time."""
     report = RESULTS / name
     command = (
@@ -97,11 +97,11 @@ matter what runs beside them."""
 TIMED = {
     "acn_speed": ("--steps", "8"),
     "answering": ("--chargers", "50", "--commands", "500"),
-    "balancing": ("--readings", "10", "--steps", "8"),
+    "balancing": ("--readings", "6", "--steps", "5"),
     "committing": ("--events", "20000", "--rounds", "1"),
-    "ocpp_charge_points": ("--starts", "200", "--steady", "5"),
+    "ocpp_charge_points": ("--starts", "200"),
     "ocpp_messages": ("--rounds", "3", "--count", "500"),
-    "ocpp_stations": ("--steady", "5"),
+    "ocpp_stations": ("--stations", "50", "--steady", "2"),
     "receiving": ("--messages", "20000", "--rounds", "3"),
     "sharing": ("--messages", "4000", "--rounds", "1"),
     "spooling": ("--messages", "20000", "--points", "60000", "--rounds", "1"),
@@ -124,7 +124,7 @@ def figures() -> list[Step]:
 
 def integration() -> list[Step]:
     return [
-        suite(f"integration-{kind}", "tests/integration", "--broker", kind, "-m", "not slow", dist="worksteal")
+        suite(f"integration-{kind}", "tests/integration", "--broker", kind, "-m", "not slow", workers=4)
         for kind in BROKERS
     ]
 
@@ -147,7 +147,7 @@ STAGES = (
     Stage(
         "slow", "simulated worlds, bugs that they must catch, fuzzing", Lane.COMPUTING, 240,
         lambda: [
-            suite("slow", *marked("slow", not_below=("tests/deploy/",)), "-m", "slow and not broker", dist="worksteal")
+            suite("slow", *marked("slow", not_below=("tests/deploy/",)), "-m", "slow and not broker")
         ],
     ),
     Stage("counted", "short rounds of the benchmarks that count", Lane.COMPUTING, 90, lambda: bench(COUNTED)),
@@ -158,14 +158,14 @@ STAGES = (
     Stage(
         "kill", "kill -9 and power losses, round after round, with a real broker", Lane.WAITING, 200,
         lambda: [
-            suite("kill", *marked("slow", not_below=("tests/deploy/",)), "-m", "slow and broker", dist="worksteal")
+            suite("kill", *marked("slow", not_below=("tests/deploy/",)), "-m", "slow and broker", workers=3)
         ],
     ),
     Stage("integration", "the parts together, on each kind of broker", Lane.WAITING, 200, integration),
     Stage("browser", "the page in a real browser", Lane.WAITING, 100, lambda: [suite("browser", "tests/browser")]),
     Stage(
         "broker", "one part at a time with a real broker", Lane.WAITING, 120,
-        lambda: [suite("broker", *marked("broker"), "-m", "broker and not slow")],
+        lambda: [suite("broker", *marked("broker"), "-m", "broker and not slow", workers=3, dist="loadfile")],
     ),
     Stage(
         "micropython32", "the tests on MicroPython once more, on its build for 32 bits, if there is one",

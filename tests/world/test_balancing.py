@@ -8,15 +8,16 @@ import pytest
 from tests.world.balancing import Scenario, many, run
 from tests.world.balancing.mutations import MUTATIONS, caught
 from tests.world.faults import KINDS
-from tests.world.seeds import seeds_of_this_run
+from tests.world.seeds import PARTS, seeds_of_this_run
 
 SEEDS, MINUTES = 60, 3.0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_no_scenario_exceeds_a_limit() -> None:
-    scenarios = [Scenario(seed, minutes=MINUTES, settle=False) for seed in seeds_of_this_run(20_001, SEEDS)]
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_scenario_exceeds_a_limit(part: int) -> None:
+    scenarios = [Scenario(seed, minutes=MINUTES, settle=False) for seed in seeds_of_this_run(20_001, SEEDS, part)]
     failed = [
         f"{result.problem}\nreplay: python -m tests.world.balancing --seed {result.scenario.seed} --minutes {MINUTES:g}"
         for result in many(scenarios)
