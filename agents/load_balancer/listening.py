@@ -41,9 +41,6 @@ from bus_schema.words import ReplyStage
 FRESH_S = 3.0
 """A state that is not older tells of the present lease, unless an order was answered in this time."""
 
-LONGEST_DEADLINE_S = 60.0
-"""No command may be executed later (the contract)."""
-
 
 class Listening(Agent[LoadBalancerSettings]):
     """The balancer's ears: every handler ends in its picture of the site, in the safety layer, or in its claims."""
@@ -118,7 +115,13 @@ class Listening(Agent[LoadBalancerSettings]):
     def know(self, name: str, known: Known) -> None:
         """Count a charger as it has described itself."""
         self.heard.known[name] = known
-        self.safety.describe(name, fallback_a=known.fallback_a, rated_a=known.rated_a, obeys=known.obeys)
+        self.safety.describe(
+            name,
+            fallback_a=known.fallback_a,
+            rated_a=known.rated_a,
+            obeys=known.obeys,
+            now_s=self.clock.monotonic_s(),
+        )
         if known.phases:
             self.decider.rewire(name, known.phases)
 
@@ -143,6 +146,7 @@ class Listening(Agent[LoadBalancerSettings]):
             self.safety.heard(name, state.offered_current_a, None, now_s)
             if state.ts is not None:
                 self.heard.clocks[name] = (received.received_ms - state.ts) / 1000
+                self.decider.late_s = max(map(self.heard.late_s, self.heard.clocks))
                 self._compare_lease(name, state, now_s)
         if silent or before != (view.session, view.wants_energy(), view.cap_a):
             await self.act_at_once()
@@ -155,8 +159,9 @@ class Listening(Agent[LoadBalancerSettings]):
         if not settled or abs(self.heard.clocks[name]) > FRESH_S:
             return  # It may tell of the lease before the last.
         for lease in state.leases:
-            known_a = max(exposure.highest_a(), exposure.fallback_a)
-            if lease.source == SOURCE and not lease.expired and lease.current_a > known_a + 0.05:
+            if lease.source != SOURCE or lease.expired:
+                continue
+            if not exposure.knows(lease.current_a, now_s + lease.remaining_s, self.safety.margins):
                 self.safety.foreign(name, f"seen-{state.uptime_ms}", lease.current_a, now_s, 0.0, lease.remaining_s)
                 self.heard.foreign_s = now_s
                 self.log.warning("foreign_lease", charger=name, current_a=lease.current_a)
@@ -209,7 +214,9 @@ class Listening(Agent[LoadBalancerSettings]):
         if self.commands.is_own(command.id):
             return
         now_s = self.clock.monotonic_s()
-        executable_s = max(0.0, min(LONGEST_DEADLINE_S, (command.deadline_ts - command.ts) / 1000))
+        # By the sender's clock, and by the charger's, which decides: nobody knows whether the sender's is right.
+        by_charger_s = (command.deadline_ts - self.clock.now_ms()) / 1000 + self.heard.late_s(name)
+        executable_s = max(0.0, (command.deadline_ts - command.ts) / 1000, by_charger_s)
         self.safety.foreign(name, command.id, command.current_a, now_s, executable_s, float(command.valid_for_s))
         self.heard.foreign_s = now_s
         self.log.warning("foreign_order", charger=name, id=command.id, current_a=command.current_a)

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from agents.load_balancer.claim import GRACE_S
-from agents.load_balancer.models import WorstRow
+from agents.load_balancer.due import DEADLINE_S
+from agents.load_balancer.models import OutstandingRow
 from agents.runtime.store import Store, StoreUnavailable
 from bus_schema import Message
 from bus_schema.balancing import Wish
@@ -80,13 +81,17 @@ async def test_what_may_be_drawn_is_on_disk_before_it_is_on_the_bus() -> None:
             if isinstance(message, SetLimit):
                 charger = topic.split("/")[4]
                 with site.store.engine.connect() as db:
-                    stored = db.execute(sa.select(WorstRow.current_a).where(WorstRow.charger == charger)).scalar()
-                seen.append((message.current_a, stored))
+                    rows = db.execute(sa.select(OutstandingRow).where(OutstandingRow.charger == charger)).all()
+                seen.append((message, rows))
 
         site.before = look
         await site.ready("c1", "c2")
-        assert any(current_a > 6 for current_a, _ in seen)
-        assert all(current_a == 0 or (stored or 0) >= current_a for current_a, stored in seen)
+        assert any(order.current_a > 6 for order, _ in seen)
+        least_s = DEADLINE_S + site.agent.safety.margins.clock_s + site.agent.safety.margins.expiry_s
+        for order, rows in seen:
+            assert order.current_a == 0 or any(
+                row.current_a >= order.current_a and row.life_s >= least_s + order.valid_for_s for row in rows
+            )
 
 
 async def test_the_next_process_knows_what_the_last_one_granted() -> None:
