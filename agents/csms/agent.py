@@ -10,7 +10,6 @@ from agents.csms.commanding import Answer, Commanding
 from agents.csms.connector import Connector
 from agents.csms.journal import acknowledge, waiting
 from agents.csms.limiter import Limiter
-from agents.csms.limits import amperes
 from agents.csms.messages import Measured, telemetry
 from agents.csms.querying import answer_query
 from agents.csms.recalling import first_line, recall, recalled
@@ -30,6 +29,7 @@ from agents.runtime.ocpp import Connection, ConnectionLost, Dispatcher, Traffic,
 from agents.runtime.ocpp.v16 import V16
 from bus_schema.command import Command
 from bus_schema.event import EventAck
+from bus_schema.lease_rule import amperes
 from bus_schema.site_messages import Query
 from bus_schema.topics import (
     AGENT_OCPP,

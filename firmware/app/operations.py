@@ -87,7 +87,7 @@ class Operations:
         leases, source = self._charger.leases, command["source"]
         if leases.release(source):
             return done()
-        holders = ", ".join(leases.by_source)
+        holders = ", ".join(sorted(leases.by_source))
         why = "; %s does, and only who has given a limit may release it" % holders if holders else ""
         return rejected(CODE_NO_LEASE, "%s holds no limit here%s" % (source, why))
 
@@ -212,8 +212,12 @@ class Operations:
 
     def _configure(self, command: "Command", now: int) -> "Answer":
         charger = self._charger
-        if "required_sources" in command["settings"]:
-            charger.leases.outlive(command["settings"]["required_sources"])
+        required = command["settings"].get("required_sources")
+        if required is not None:
+            if not charger.leases.has_room_for(required):
+                why = "required_sources: too many sources hold a limit or are awaited; release one of them first"
+                return rejected(CODE_OUT_OF_RANGE, why)
+            charger.leases.outlive(required)
         charger.settings.change(command["settings"])
         charger.take_settings()
         names = ", ".join(sorted(command["settings"]))
