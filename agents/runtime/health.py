@@ -21,6 +21,9 @@ INTERVAL_S = 30.0
 CHECK_S = 1.0
 """How often the problems are looked at: a change is published that soon."""
 
+LONGEST_S = 31_536_000
+"""Longest time that the contract's field holds: a clock that jumps must not silence an agent's health. s."""
+
 MAX_PROBLEMS = 5
 """Problems that fit a health message."""
 
@@ -51,6 +54,7 @@ class Health:
         queued: Callable[[], int],
         waiting: Callable[[int], Waiting | None] = lambda _now_ms: None,
         quotas: Quotas | None = None,
+        behind_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Report for the agent ``name``; everything that follows ``counters`` is asked each time."""
         self._name = name
@@ -62,6 +66,7 @@ class Health:
         self._queued = queued
         self._waiting = waiting
         self._quotas = Quotas() if quotas is None else quotas
+        self._behind_s = behind_s
         self._started_ms = clock.now_ms()
         self._version = package_version()[:40]
         self._connected = False
@@ -149,6 +154,7 @@ class Health:
             queued=self._queued(),
             waiting=None if waiting is None else waiting.count,
             waiting_oldest_s=None if waiting is None else waiting.oldest_s,
+            behind_s=min(int(self._behind_s()), LONGEST_S),
             refused=self._quotas.total,
             refused_senders=[
                 RefusedSender(sender=each.sender, quota=each.quota, count=each.count)

@@ -96,6 +96,7 @@ class AgentHost:
             lambda: self.router.queued,
             self.agent.waiting,
             self.agent.quotas,
+            self.router.behind_s,
         )
         self.quota_alarm = QuotaAlarm(name, agent_type.name, self._bus, clock, self.log, self.agent.quotas)
         self._timers = _timers_of(self.agent)

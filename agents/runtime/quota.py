@@ -24,7 +24,8 @@ OTHERS = "others"
 """Name of the senders that are too many to be told apart."""
 
 ALARM_AFTER = 10
-"""Refusals of one sender after which it is named in the alarm. Fewer are a device's bad minute."""
+"""Refusals of one sender after which it is named in the alarm, unless its quota says otherwise. Fewer are a device's
+bad minute."""
 
 QUIET_S = 300.0
 """Time without a refusal after which a sender is no longer named. s."""
@@ -71,12 +72,20 @@ class Quota:
     """One kind of thing that senders create, with a budget for each of them."""
 
     def __init__(
-        self, name: str, budget: Budget, things: str, consequence: str, *, max_senders: int = MAX_SENDERS
+        self,
+        name: str,
+        budget: Budget,
+        things: str,
+        consequence: str,
+        *,
+        max_senders: int = MAX_SENDERS,
+        alarm_after: int = ALARM_AFTER,
     ) -> None:
         """Refuse what exceeds ``budget``.
 
         ``things`` says in words what is counted (``new boots``) and ``consequence`` what becomes of what is refused,
-        as a sentence for the alarm. Raises :class:`ValueError` for a name that health cannot carry.
+        as a sentence for the alarm, which names a sender after ``alarm_after`` refusals. Raises :class:`ValueError`
+        for a name that health cannot carry.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"a quota is named with small letters and underscores, not {name!r}")
@@ -84,6 +93,7 @@ class Quota:
         self.budget = budget
         self.things = things
         self.consequence = consequence
+        self.alarm_after = alarm_after
         self.total = 0
         """How many times anyone was refused since the start."""
         self._max_senders = max_senders
@@ -102,15 +112,16 @@ class Quota:
         bucket.left -= amount
         return True
 
-    def wait_s(self, sender: str, now_s: float, amount: float = 1.0) -> float:
-        """Return how long the sender must wait until ``amount`` is there; 0 when it is there now. Takes nothing."""
+    def left(self, sender: str, now_s: float) -> float:
+        """Return how much of its budget the sender has left. Takes nothing."""
         bucket = self._buckets.get(sender_name(sender))
         if bucket is None and len(self._buckets) >= self._max_senders:
             bucket = self._buckets.get(OTHERS)
-        if bucket is None:
-            return 0.0
-        left = self._refilled(bucket, now_s)
-        return max(0.0, (amount - left) / self.budget.per_s)
+        return self.budget.burst if bucket is None else self._refilled(bucket, now_s)
+
+    def wait_s(self, sender: str, now_s: float, amount: float = 1.0) -> float:
+        """Return how long the sender must wait until ``amount`` is there; 0 when it is there now. Takes nothing."""
+        return max(0.0, (amount - self.left(sender, now_s)) / self.budget.per_s)
 
     def refuse(self, sender: str, now_s: float, count: int = 1) -> None:
         """Count what the caller itself has refused, by a limit that is not a rate (a full queue)."""
@@ -185,11 +196,22 @@ class Quotas:
         """Begin without any."""
         self._by_name: dict[str, Quota] = {}
 
-    def add(self, name: str, budget: Budget, things: str, consequence: str, *, max_senders: int = MAX_SENDERS) -> Quota:
+    def add(
+        self,
+        name: str,
+        budget: Budget,
+        things: str,
+        consequence: str,
+        *,
+        max_senders: int = MAX_SENDERS,
+        alarm_after: int = ALARM_AFTER,
+    ) -> Quota:
         """Add a quota; see :class:`Quota`. Raises :class:`ValueError` when there is one of this name."""
         if name in self._by_name:
             raise ValueError(f"there is a quota {name!r} already")
-        quota = self._by_name[name] = Quota(name, budget, things, consequence, max_senders=max_senders)
+        quota = self._by_name[name] = Quota(
+            name, budget, things, consequence, max_senders=max_senders, alarm_after=alarm_after
+        )
         return quota
 
     def __getitem__(self, name: str) -> Quota:
@@ -213,7 +235,7 @@ class Quotas:
 
     def exceeding(self, now_s: float) -> list[Refused]:
         """Return those that the alarm has to name, the worst first."""
-        return [each for each in self.worst(now_s, MAX_SENDERS) if each.count >= ALARM_AFTER]
+        return [each for each in self.worst(now_s, MAX_SENDERS) if each.count >= self[each.quota].alarm_after]
 
     def _all_refused(self, now_s: float) -> Iterable[Refused]:
         for quota in self:

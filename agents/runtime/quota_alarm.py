@@ -1,7 +1,8 @@
 """Tells the bus which senders exceed a quota of an agent: one alarm, raised at once, cleared when all are quiet.
 
-The two ends differ on purpose: a sender is named after :data:`agents.runtime.quota.ALARM_AFTER` refusals and until it
-was refused nothing for :data:`agents.runtime.quota.QUIET_S`, so that one at the edge does not make the alarm flicker.
+The two ends differ on purpose: a sender is named after as many refusals as its quota says (``alarm_after``) and until
+it was refused nothing for :data:`agents.runtime.quota.QUIET_S`, so that one at the edge does not make the alarm
+flicker.
 """
 
 from collections.abc import Sequence
