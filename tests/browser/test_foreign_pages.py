@@ -79,9 +79,7 @@ def station_port(broker: RunningBroker, tmp_path) -> Iterator[int]:
         f"[csms]\nport = {port}\n[csms.stations.box]\nwithout_password = true\n"
     )
     process = start_agent("csms", config, tmp_path / "csms.log")
-    eventually_sync(
-        lambda: "stations_may_connect" in (tmp_path / "csms.log").read_text(), 20, "stations may connect"
-    )
+    eventually_sync(lambda: "stations_may_connect" in (tmp_path / "csms.log").read_text(), 20, "stations may connect")
     yield port
     process.kill()
     process.wait()
@@ -111,7 +109,10 @@ def test_the_console_cannot_be_framed_nor_sent_to_another_host(
 ) -> None:
     stage.charger("c1")
     page = foreign(chromium, f"http://localhost:{evil}/")
-    page.evaluate("url => { const one = document.createElement('iframe'); one.src = url; document.body.append(one); }", console.url)
+    page.evaluate(
+        "url => { const one = document.createElement('iframe'); one.src = url; document.body.append(one); }",
+        console.url,
+    )
     page.wait_for_timeout(1500)
     assert all("Garage Nord" not in frame.content() for frame in page.frames)
 

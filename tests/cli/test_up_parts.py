@@ -39,7 +39,8 @@ def choice(data: Path, **changes: object) -> UpChoice:
         "is_first": True,
     } | changes
     everyone = users(("ledger", "access", "console"), cast("int", fields["chargers"]))
-    return UpChoice(**({"passwords": dict.fromkeys(everyone, "secret")} | fields))  # type: ignore[arg-type]
+    passwords = {name: dict.fromkeys(everyone, "secret") for name in ("passwords", "station_passwords")}
+    return UpChoice(**(passwords | fields))  # type: ignore[arg-type]
 
 
 def alive(pid: int) -> bool:
@@ -87,7 +88,7 @@ def test_plan_without_mosquitto_takes_the_embedded_broker(tmp_path: Path) -> Non
 
 
 def test_planned_site_toml_is_valid_for_every_agent(tmp_path: Path) -> None:
-    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/stations").mkdir(parents=True)
     for name, text in plan(choice(tmp_path, page_port=8123)).files.items():
         (tmp_path / name).write_text(text)
     config = load_site(tmp_path / "site.toml")

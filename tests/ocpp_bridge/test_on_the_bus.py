@@ -143,7 +143,9 @@ async def test_the_embedded_backend_serves_the_bridge(
 ) -> None:
     port = free_port()
     await start_agent("ledger")
-    await start_agent("csms", port=port, stations={"c1": {"on_bus": False}}, id_tags={CARD: {}})
+    await start_agent(
+        "csms", port=port, stations={"c1": {"on_bus": False, "without_password": True}}, id_tags={CARD: {}}
+    )
     await start_agent("access", policies=["backend"])
     backend = {"name": "own", "url": f"ws://127.0.0.1:{port}"}
     bridge = await start_agent("ocpp_bridge", backends=[backend], reconnect_max_s=1)
