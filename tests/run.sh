@@ -3,7 +3,7 @@
 #
 # usage: sh tests/run.sh [STAGE…]
 #
-# Without a stage it runs all but the last one, in lanes beside each other: what computes, what mostly waits, and in the
+# Without a stage it runs all but the last two, in lanes beside each other: what computes, what mostly waits, and in the
 # end what measures time. Table, lanes and budgets: tests/stages.py.
 #   lint           ruff's rules and format
 #   types          mypy, strict
@@ -19,6 +19,7 @@
 #   micropython32  the tests on MicroPython once more, on its build for 32 bits, if there is one
 #   bench          short rounds of the benchmarks that measure time
 #   figures        what the README promises, measured in full: an hour; only when it is named
+#   campaigns      worlds, kills and power losses by the thousand: four hours; only when it is named
 #
 # The worlds that are tried depend on the commit: the seed is printed, CHARGEBUS_SEED=N repeats it.
 # CHARGEBUS_WORLDS=N tries N times as many of them. No stage has a time limit that a slow machine could miss: one that

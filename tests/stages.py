@@ -109,12 +109,27 @@ TIMED = {
 """Programs that measure time, and their short round. They must be alone: processor time too depends on what the other
 half of a core does."""
 
+KILLS = {"CHARGEBUS_KILL_ROUNDS": "60"}
+"""For every commit; alone, the test does a hundred."""
+
 WHOLE = {"acn": ("--full",)}
 """What makes a program's figure the README's, where that is not how it runs by itself."""
 
 
 def bench(rounds: dict[str, tuple[str, ...]]) -> list[Step]:
     return [python(f"bench-{name}", "-m", f"tests.bench.{name}", *options) for name, options in rounds.items()]
+
+
+def campaigns() -> list[Step]:
+    worlds = ("--processes", "2", "--campaign")
+    losses = "tests/firmware/unix/test_power_loss.py"
+    return [
+        python("campaign-world", "-m", "tests.world", *worlds, "3000"),
+        python("campaign-balancing", "-m", "tests.world.balancing", *worlds, "10000"),
+        python("campaign-ocpp", "-m", "tests.world.ocpp", "--hours", "24", "--chargers", "3"),
+        suite("campaign-power-loss", losses, CHARGEBUS_POWER_LOSSES="1000"),
+        suite("campaign-kill", "tests/kill"),
+    ]
 
 
 def figures() -> list[Step]:
@@ -158,7 +173,7 @@ STAGES = (
     Stage(
         "kill", "kill -9 and power losses, round after round, with a real broker", Lane.WAITING, 200,
         lambda: [
-            suite("kill", *marked("slow", not_below=("tests/deploy/",)), "-m", "slow and broker", workers=3)
+            suite("kill", *marked("slow", not_below=("tests/deploy/",)), "-m", "slow and broker", workers=3, **KILLS)
         ],
     ),
     Stage("integration", "the parts together, on each kind of broker", Lane.WAITING, 200, integration),
@@ -179,6 +194,10 @@ STAGES = (
     Stage(
         "figures", "what the README promises, measured in full: an hour; only when it is named", Lane.ALONE, 3600,
         figures, by_default=False,
+    ),
+    Stage(
+        "campaigns", "worlds, kills and power losses by the thousand: four hours; only when it is named", Lane.ALONE,
+        14_400, campaigns, by_default=False,
     ),
 )
 # fmt: on

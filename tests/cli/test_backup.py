@@ -262,7 +262,7 @@ def killed(traces: Callable[[], bool], after_s: float, *arguments: str) -> bool:
     """Kill `chargebus ARGUMENTS` so long after the first traces of its work; tell whether it was still working."""
     command = [sys.executable, "-m", "agents.cli.main", *arguments]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    eventually_sync(lambda: traces() or running.poll() is not None, 30)
+    eventually_sync(lambda: traces() or running.poll() is not None, 90)
     time.sleep(after_s)
     running.send_signal(signal.SIGKILL)
     return running.wait() == -signal.SIGKILL

@@ -128,7 +128,7 @@ def now() -> str:
 
 
 async def reconnected(port: int) -> ClientConnection:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await connect(f"ws://127.0.0.1:{port}/box", subprotocols=["ocpp1.6"])  # type: ignore[list-item]

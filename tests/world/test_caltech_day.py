@@ -7,6 +7,7 @@ from tests.world.day import CALTECH_STATIONS, caltech_day
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_ledger_has_every_cars_energy_to_the_watt_hour() -> None:
     with caltech_day() as day:
         day.run_day()
