@@ -173,7 +173,9 @@ class Safety:
             # A car that still follows a decrease may begin again with each change of the offer.
             margin_s = self.margins.reaction_s
             steps += [
-                Step(current_a, 0.0, until_s - now_s + margin_s, place) for until_s, current_a in exposure.releasing
+                Step(current_a, 0.0, until_s - now_s + margin_s, place)
+                for until_s, current_a in exposure.releasing
+                if now_s < until_s
             ]
         for each in self.elsewhere:
             found.setdefault(each.charger, []).append(self._as_step(each.order, each.place, now_s))
