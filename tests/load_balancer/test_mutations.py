@@ -33,7 +33,7 @@ def due_at_once(
 
 
 Mutation = Callable[[], AbstractContextManager[Any]]
-Noticed = Callable[[], None | Awaitable[None]]
+Noticed = Callable[[], Awaitable[None] | None]
 
 MUTATIONS: dict[str, tuple[Mutation, tuple[Noticed, ...]]] = {
     "what others may have granted lives for a second": (
