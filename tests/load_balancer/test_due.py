@@ -3,7 +3,7 @@
 import pytest
 
 from agents.load_balancer.due import DEADLINE_S, IDLE_LEASE_S, SHORTEST_LEASE_S, is_due, lease_s
-from agents.load_balancer.orders import Exposure, Margins, Order
+from agents.load_balancer.orders import SAME_A, Exposure, Margins, Order
 from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 
 LATE_S = DEADLINE_S + Margins().clock_s
@@ -27,6 +27,7 @@ def test_something_new_is_due_at_once_and_the_same_is_not() -> None:
     assert is_due(ordered((0, 16.0, 0.1), own=False), 16.0, 1.0)
     for more_a, due in ((0.0, False), (0.04, False), (-0.04, False), (0.06, True), (-0.06, True), (-9.0, True)):
         assert is_due(ordered((0, 16.0, 0.1)), 16.0 + more_a, 1.0) is due
+    assert is_due(ordered((0, 0.0, 0.1)), SAME_A, 1.0)
 
 
 def test_a_lease_is_renewed_after_a_third_of_it() -> None:

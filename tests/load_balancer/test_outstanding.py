@@ -9,7 +9,7 @@ from agents.load_balancer.outstanding import GRID_S, Place, Step, covers, exceed
 MAIN = Place(("main",), ("L1", "L2", "L3"), 230.0)
 WING = Place(("wing", "main"), ("L1", "L2", "L3"), 230.0)
 
-seconds = st.floats(0, 400)
+seconds = st.integers(0, 4_000).map(lambda tenths: tenths / 10)
 steps = st.builds(Step, st.sampled_from([0.0, 6.0, 8.5, 16.0, 32.0]), seconds, seconds, st.sampled_from([MAIN, WING]))
 
 

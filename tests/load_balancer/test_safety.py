@@ -247,14 +247,15 @@ def test_what_is_outstanding_is_told_with_its_end() -> None:
     usual = Step(20, SENT_S, SENT_S + LEASE_S + MARGINS.expiry_s, MAIN)
     assert safety.step("c1", 20, ORDER_DEADLINE_S, LEASE_S) == usual
     # An own order is going to be renewed; nobody renews another's.
-    assert safety.outstanding(10) == {"c1": [usual], "c2": [Step(10, 25, 95, MAIN)]}
+    assert safety.outstanding(10) == {"c1": [usual], "c2": [Step(10, 25, 85 + MARGINS.expiry_s, MAIN)]}
     safety.done("c1", "c1@0", 11)
     safety.done("c2", "x", 11)
-    assert safety.outstanding(12) == {"c1": [usual], "c2": [Step(10, 0, 69, MAIN)]}
+    assert safety.outstanding(12) == {"c1": [usual], "c2": [Step(10, 0, 59 + MARGINS.expiry_s, MAIN)]}
     order(safety, {"c1": 8}, 40)
     safety.done("c1", "c1@40", 40)
     following = Step(20, 0, 2 * MARGINS.reaction_s - 1, MAIN)
     assert safety.outstanding(41)["c1"] == [replace(usual, current_a=8), following]
+    assert safety.outstanding(40 + MARGINS.reaction_s)["c1"] == [replace(usual, current_a=8)]
 
 
 def two_wings(**c1: Any) -> Site:
@@ -298,12 +299,15 @@ def test_a_charger_that_was_moved_counts_in_both_places_until_it_has_answered() 
         "c3": 0,
     }
     (again,) = safety.approve({"c1": 6}, limits, 40)
+    safety.ordered(again, "lost", 36, 5, 60)
+    assert used(safety, 40) == EVERYWHERE | new
+    safety.refused("c1", "lost")
     safety.ordered(again, "x", 40, 5, 60)
     safety.done("c1", "x", 41)
     safety.advance(60)
     assert used(safety, 60) == {key: value * 0.3 for key, value in new.items()}
     assert safety.outstanding(60) == {
-        "c1": [Step(6, 35, 105, replace(W1, circuits=("w2", "main")))],
+        "c1": [Step(6, 35, 95 + MARGINS.expiry_s, replace(W1, circuits=("w2", "main")))],
         "c2": [],
         "c3": [],
     }
@@ -343,10 +347,19 @@ def test_who_hung_on_a_circuit_that_is_no_more_counts_in_those_above_or_in_all()
         safety = obeying(two_wings())
         safety.recall({"c9": [Step(20.0, 35.0, 100.0, replace(W1, circuits=circuits))]}, 0)
         assert used(safety, 0) == {f"circuit/main/{phase}": 20 for phase in PHASES}
-    # One that is still there counts where it hangs, should nobody know where it hung.
-    safety = obeying(two_wings())
+
+
+def test_who_is_still_there_counts_where_it_hangs_should_nobody_know_where_it_hung() -> None:
+    circuits = [Circuit("main", Schedule(40.0)), Circuit("annex", Schedule(40.0))]
+    safety = obeying(build(circuits, [SiteCharger("c1", "annex", fallback_a=0.0)]))
     safety.recall({"c1": [Step(20.0, 35.0, 100.0, replace(W1, circuits=()))]}, 0)
-    assert used(safety, 0) == EVERYWHERE
+    assert used(safety, 0) == {f"circuit/annex/{phase}": 20 for phase in PHASES}
+
+
+def test_whoever_had_more_phases_counts_with_them_on_the_transformer() -> None:
+    safety = obeying(two_wings(phases=("L2",)))
+    safety.recall({"c1": [Step(20.0, 35.0, 100.0, W1)]}, 0)
+    assert used(safety, 0) == EVERYWHERE | {"circuit/w1/L2/unbalance": 20}
 
 
 def test_a_lower_fallback_counts_only_once_the_car_has_followed() -> None:
@@ -362,7 +375,18 @@ def test_a_row_is_crowded_when_more_than_its_limit_may_be_drawn() -> None:
     safety = obeying(a_site())
     order(safety, {"c1": 20}, 0)
     for limit_a, crowded in ((26.0, False), (25.9, True)):
-        assert safety.is_crowded("c2", [limit_a] * 3, 1) is crowded
+        assert safety.is_crowded("c2", [limit_a, 99.0, 99.0], 1) is crowded
+        assert safety.is_crowded("c2", [99.0, 99.0, limit_a], 1) is crowded
+
+
+def test_a_row_that_is_full_to_the_last_is_not_crowded_by_rounding() -> None:
+    safety = obeying(a_site(22.2, 0.0, 3))
+    wanted = {"c1": 6.0, "c2": 7.4, "c3": 8.8}
+    assert 6.0 + 7.4 + 8.8 > 22.2
+    for at_s in (0, 20):
+        approved = order(safety, wanted, at_s)
+        assert {name: each.current_a for name, each in approved.items()} == wanted
+        assert {each.clipped_by for each in approved.values()} == {None}
 
 
 # --- against the worst charger that keeps the rules

@@ -187,6 +187,7 @@ class BalancedWorld(World):
         """Return the settings of a process that starts again; sometimes they, and the site, are others."""
         if not self.changing or random.random() < 0.4:
             return self.settings
+        self._cut_somebody_off(random)
         if self.twin != "none":
             # Two that differ in what a site's owner may choose freely; which of two limits were right nobody could say.
             return LoadBalancer.settings_type.model_validate(with_another_lease(random, self.table))
@@ -198,6 +199,14 @@ class BalancedWorld(World):
             return self.settings
         self._change(table, settings)
         return settings
+
+    def _cut_somebody_off(self, random: Random) -> None:
+        """Whoever cannot be reached while the settings change keeps what it was granted to the last second."""
+        if "partition" not in self.plan.faults or random.random() < 0.3:
+            return
+        client = random.choice(list(self.boxes.values())).client
+        client.partition()
+        self.loop.at(self.loop.now_ms + random.randrange(30_000, 400_000), client.heal)
 
     def _known_wires(self) -> dict[str, tuple[str, ...]]:
         """Return the wiring of chargers that have described themselves to the balancer: it counts both then."""

@@ -16,7 +16,7 @@ from bus_schema.words import ReplyStage
 EXECUTABLE_MS = 35_000
 """For so long after it was sent an order may be executed, wrong clocks included."""
 
-EXPIRY_MS = 10_000
+EXPIRY_MS = 11_000
 """For so long after the end of its lease a car may draw."""
 
 FOLLOWS_MS = 12_000
