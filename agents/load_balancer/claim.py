@@ -31,6 +31,9 @@ ALONE_S = TAKEOVER_S + GRACE_S
 """How long after the sending of a claim nobody else can have acted: an older one proves nothing, for a broker that was
 killed may have forgotten later ones of others."""
 
+LAST = 9
+"""Claims whose echoes count: more have been sent before the right of the first is over."""
+
 NEVER_S = -1e18
 """The time of what has not happened."""
 
@@ -73,7 +76,7 @@ class Claims:
     _sent_s: float = NEVER_S
     """When the newest claim was sent."""
     _pending: tuple[tuple[int, float], ...] = ()
-    """Number and time of the claims that have not come back."""
+    """Number and time of the last claims, whose echoes prove something."""
     _right_s: float = NEVER_S
     """Sending time of the newest claim that came back."""
     _acts_from_s: float = 1e18
@@ -95,7 +98,7 @@ class Claims:
             self.standing, self._pending = Standing.CLAIMING, ()
         self._seq += 1
         self._sent_s = now_s
-        self._pending = (*self._pending[-8:], (self._seq, now_s))
+        self._pending = (*self._pending[1 - LAST :], (self._seq, now_s))
         return self._seq
 
     def heard(self, instance: str, epoch: int, seq: int, now_s: float, *, complete: bool, age_s: float) -> None:
@@ -131,7 +134,6 @@ class Claims:
             self.standing, self._acts_from_s = Standing.WAITING, now_s + GRACE_S
             self.other = None
         self._right_s = max(self._right_s, sent[0])
-        self._pending = tuple(each for each in self._pending if each[0] > seq)
 
     def _know_nothing(self) -> None:
         self.knowledge, self._left_complete = Knowledge.NONE, False

@@ -61,6 +61,11 @@ class Step:
     why: dict[str, Why]
 
 
+def phase_voltage_v(site: Site, circuit: str) -> float:
+    """Return the nominal volts of a circuit's phases: those of its chargers, the lowest should they differ."""
+    return min(site.chargers[name].voltage_v for name in site.below[circuit]) if site.below[circuit] else 230.0
+
+
 @dataclass
 class Decider:
     """The balancer without its agent."""
@@ -253,9 +258,10 @@ class Decider:
             if circuit.meter is None or not circuit.meter.solar or self.meters[name].trouble(now_s) is not None:
                 continue
             known = True
+            volts = phase_voltage_v(self.site, circuit.name)
             for phase in PHASES:
                 value = self.meters[name].newest_a(phase)
-                surplus_w -= 230.0 * (value or 0.0)
+                surplus_w -= volts * (value or 0.0)
             for each in self.site.below[circuit.name]:
                 if self.site.chargers[each].mode.startswith("solar"):
                     drawn_a = self.views[each].drawn_a(now_s) or 0.0

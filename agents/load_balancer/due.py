@@ -3,7 +3,7 @@
 Pure. Times are steady seconds.
 """
 
-from agents.load_balancer.orders import SAME_A, Exposure
+from agents.load_balancer.orders import SAME_A, Exposure, Order
 from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 
 DEADLINE_S = float(ORDER_DEADLINE_S)
@@ -30,7 +30,7 @@ def is_due(exposure: Exposure, current_a: float, now_s: float) -> bool:
     since_s = now_s - newest.sent_s
     if newest.answered_s is None:
         return since_s >= _patience_s(exposure)
-    return since_s >= newest.lease_s / 3 or _confirms(exposure, now_s)
+    return since_s >= newest.lease_s / 3 or _confirms(newest, exposure, now_s)
 
 
 def lease_s(current_a: float, exposure: Exposure, configured_fallback_a: float, usual_s: float) -> float:
@@ -44,9 +44,8 @@ def _patience_s(exposure: Exposure) -> float:
     return 30.0 if count > MOST_UNANSWERED else RETRY_S * 2.0 ** min(3, max(0, count - 1))
 
 
-def _confirms(exposure: Exposure, now_s: float) -> bool:
+def _confirms(newest: Order, exposure: Exposure, now_s: float) -> bool:
     """Tell whether the same order again, once answered, would end an older and higher one that is only counted."""
-    newest = exposure.newest()
-    return newest is not None and any(
+    return any(
         newest.sent_s < order.settled_s <= now_s and order.current_a > newest.current_a for order in exposure.orders
     )

@@ -196,7 +196,7 @@ def story(db: Database, query: WhyQuery, known: Sequence[str], now_ms: int) -> W
     if query.charger not in known:
         reason = f"charger {query.charger} is not among those that the balancer is configured for"
         return WhyAnswer(ts=now_ms, id=query.id, ok=False, reason=reason)
-    if query.cursor is not None and not (query.cursor.isascii() and query.cursor.isdigit() and len(query.cursor) < 19):
+    if query.cursor is not None and not (query.cursor.isdigit() and len(query.cursor) < 19):
         return WhyAnswer(ts=now_ms, id=query.id, ok=False, reason="cursor: give back the one of the last answer")
     since_ms = now_ms - HOUR_MS if query.since_ts is None else query.since_ts
     wanted = (

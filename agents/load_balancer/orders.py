@@ -20,9 +20,9 @@ class Margins:
     clock_s: float = 30.0
     """How much later than its deadline an order may still be executed: wrong clocks and stalled connections, which a
     broker notices after one and a half keep-alives of 15 to 20 s."""
-    expiry_s: float = 10.0
+    expiry_s: float = 11.0
     """How much longer than its lease an order may count: 2.5 s until the control pilot opens the contactor of a hung
-    charger, 5 s for the car to follow (IEC 61851-1), and a clock that runs 1 % slow."""
+    charger, 5 s for the car to follow (IEC 61851-1), and a clock that runs 1 % slow for the longest lease."""
     reaction_s: float = 5.5
     """How long a car may draw the old current after its charger has offered less (IEC 61851-1: 5 s)."""
     slow_s: float = 12.0

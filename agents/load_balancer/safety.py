@@ -85,9 +85,10 @@ class Safety:
                     if not step.place.circuits:
                         continue  # Nobody knows of another place than the one where it hangs now.
                     for number, weight in self.site.rows_of[name]:
-                        rows[number] = max(0.0, rows.get(number, 0.0) - weight)
-                if counted := tuple((number, weight) for number, weight in rows.items() if weight):
-                    self.elsewhere.append(Elsewhere(name, order, step.place, counted, exposure))
+                        if number in rows:
+                            rows[number] = max(0.0, rows[number] - weight)
+                if any(rows.values()):
+                    self.elsewhere.append(Elsewhere(name, order, step.place, tuple(rows.items()), exposure))
 
     def forget_all(self, now_s: float) -> None:
         """Somebody else may have granted anything: every charger counts as rated until it answers to us.
@@ -173,7 +174,9 @@ class Safety:
             # A car that still follows a decrease may begin again with each change of the offer.
             margin_s = self.margins.reaction_s
             steps += [
-                Step(current_a, 0.0, until_s - now_s + margin_s, place) for until_s, current_a in exposure.releasing
+                Step(current_a, 0.0, until_s - now_s + margin_s, place)
+                for until_s, current_a in exposure.releasing
+                if now_s < until_s
             ]
         for each in self.elsewhere:
             found.setdefault(each.charger, []).append(self._as_step(each.order, each.place, now_s))
@@ -267,7 +270,8 @@ class Safety:
             most = worst + max(0.0, limits[number] - used[number]) / weight
             if most < allowed:
                 allowed, binding = most, number
-        return _usable(allowed), binding
+        allowed = _usable(allowed)
+        return allowed, binding if allowed < wanted else None
 
     def ordered(self, approved: Approved, order_id: str, now_s: float, deadline_s: float, lease_s: float) -> None:
         """Count an approved order; call it before the order leaves. ``deadline_s`` is from now."""

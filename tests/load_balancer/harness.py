@@ -58,6 +58,7 @@ class Stub:
     lease_a: float | None = None
     clock_s: float = 0.0
     limited_by: str = "load_balancer"
+    remaining_s: int = 9
 
     def offered_a(self) -> float:
         fallback_a = float(self.meta.get("fallback_current_a", 6.0))
@@ -166,13 +167,14 @@ class Site:
         """Let a charger say what it does."""
         now = self.clock.now_ms()
         offered_a = stub.offered_a()
+        lease = Lease(source="load_balancer", current_a=stub.lease_a or 0.0, remaining_s=stub.remaining_s)
         said = state(
             now - round(stub.clock_s * 1000),
             offered_a=offered_a,
             session=stub.session,
             started_ts=now - 1000,
             limited_by=stub.limited_by,
-            leases=[Lease(source="load_balancer", current_a=stub.lease_a, remaining_s=9)] if stub.lease_a else [],
+            leases=[lease] if stub.lease_a else [],
         )
         self.say(CHARGER_STATE, said, charger=stub.name, retained=retained)
         drawn_a = offered_a if stub.draws_a is None else stub.draws_a

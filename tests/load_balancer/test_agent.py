@@ -261,6 +261,47 @@ async def test_an_order_in_this_name_from_somebody_else_counts_nothing_and_is_re
         assert report.reason.startswith("console may not command as load_balancer")
 
 
+@pytest.mark.parametrize(
+    ("ahead_s", "deadline_s"), [(0.0, 5.0), (0.0, 50.0), (3600.0, 5.0), (-3600.0, 5.0), (0.0, 900.0)]
+)
+async def test_another_balancers_order_counts_until_its_deadline_and_its_lease_are_over(
+    ahead_s: float, deadline_s: float
+) -> None:
+    """By its sender's clock or the charger's, whichever is later: the charger decides, by a clock of its own."""
+    async with Site() as site:
+        await site.ready("c1")
+        at_s, now = site.clock.time_s, site.clock.now_ms() + round(ahead_s * 1000)
+        foreign = SetLimit(
+            ts=now,
+            id="other-1",
+            source="load_balancer",
+            deadline_ts=now + round(deadline_s * 1000),
+            current_a=28.0,
+            valid_for_s=120,
+        )
+        site.say(CHARGER_COMMAND, foreign, charger="c2", sender="load_balancer")
+        await settle()
+        margins = site.agent.safety.margins
+        found = next(order for order in site.agent.safety.exposures["c2"].orders if order.id == "other-1")
+        executable_s = deadline_s + max(0.0, ahead_s)
+        assert found.executable_until_s == pytest.approx(at_s + executable_s + margins.clock_s)
+        assert found.ends_s(margins) == pytest.approx(found.executable_until_s + 120 + margins.expiry_s)
+        # The next life must count it as this one does.
+        await site.run(2)
+        assert site.agent.records.covers(site.agent.safety.outstanding(site.clock.time_s))
+        assert max(step.life_s for step in site.agent.records.stored["c2"]) >= executable_s + 150
+
+
+async def test_a_lease_that_outlives_all_that_it_knows_of_counts() -> None:
+    """Somebody else has renewed it for longer under this name."""
+    async with Site() as site:
+        await site.ready("c1")
+        site.chargers["c1"].remaining_s = 290
+        await site.run(8)
+        assert site.agent.heard.foreign_s > 0
+        assert site.agent.safety.exposures["c1"].knows(32.0, site.clock.time_s + 289, site.agent.safety.margins)
+
+
 async def test_a_second_balancer_stands_by_and_says_so() -> None:
     async with Site() as site:
         for name in site.chargers:

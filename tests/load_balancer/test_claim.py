@@ -11,7 +11,17 @@ from unittest.mock import patch
 import pytest
 
 from agents.load_balancer import claim
-from agents.load_balancer.claim import ALONE_S, GRACE_S, PERIOD_S, RIGHT_S, TAKEOVER_S, Claims, Knowledge, Standing
+from agents.load_balancer.claim import (
+    ALONE_S,
+    GRACE_S,
+    LAST,
+    PERIOD_S,
+    RIGHT_S,
+    TAKEOVER_S,
+    Claims,
+    Knowledge,
+    Standing,
+)
 
 Claim = tuple[str, int, int, bool, float]
 """Instance, epoch, number, whether complete, and when it was sent."""
@@ -120,6 +130,133 @@ def test_a_life_that_has_won_does_not_take_an_earlier_ones_word() -> None:
     claims = acting("a", 2)
     heard(claims, "a", 1, 70, 103, complete=True)
     heard(claims, "a", 2, claims.due(130) or 0, 130)
+    assert claims.knowledge is Knowledge.NONE
+
+
+def test_the_times_fit_each_other() -> None:
+    """What a right that has ended somewhere may still do is over before anybody else acts."""
+    assert 2 * PERIOD_S < RIGHT_S < GRACE_S
+    assert RIGHT_S * 2 <= TAKEOVER_S and ALONE_S == TAKEOVER_S + GRACE_S
+    assert LAST * PERIOD_S > TAKEOVER_S
+
+
+def test_claims_keep_their_distance() -> None:
+    claims = Claims("a", 1)
+    assert claims.due(10) == 1
+    assert claims.due(10 + PERIOD_S - 0.1) is None
+    assert claims.due(10 + PERIOD_S) == 2
+
+
+def test_echoes_that_are_slower_than_the_claims_count_from_the_sending_of_their_own() -> None:
+    claims = Claims("a", 1)
+    for number in range(4):
+        assert claims.due(number * PERIOD_S) == number + 1
+    heard(claims, "a", 1, 9, 6.5)
+    assert claims.standing is Standing.CLAIMING
+    heard(claims, "a", 1, 2, 7)
+    assert claims.standing is Standing.WAITING
+    acts_s = 7 + GRACE_S
+    assert not claims.may_act(acts_s)  # The right of the claim that was sent at 2 s is over by then.
+    heard(claims, "a", 1, 1, 8)
+    heard(claims, "a", 1, 4, 8)
+    assert not claims.won or claims.standing is Standing.ACTING
+    assert not claims.may_act(6 + RIGHT_S) and acts_s > 6 + RIGHT_S
+
+
+def test_the_first_moment_of_acting() -> None:
+    claims = Claims("a", 1)
+    claims.due(0)
+    heard(claims, "a", 1, 1, 1)
+    for at_s in (2, 4, 6, 8):
+        heard(claims, "a", 1, claims.due(at_s) or 0, at_s)
+    assert not claims.may_act(1 + GRACE_S - 0.1) and claims.standing is Standing.WAITING
+    assert claims.may_act(1 + GRACE_S)
+
+
+def test_only_the_last_claims_come_back_as_echoes() -> None:
+    for echo, wins in ((1, False), (2, True), (LAST + 1, True)):
+        claims = Claims("a", 1)
+        for number in range(LAST + 1):
+            claims.due(number * PERIOD_S)
+        heard(claims, "a", 1, echo, 100)
+        assert claims.won is wins
+
+
+def test_who_stands_by_claims_again_after_the_silence_of_the_other_and_knows_nothing() -> None:
+    claims = Claims("b", 2)
+    claims.due(0)
+    heard(claims, "b", 1, 9, 0.1, complete=True)
+    heard(claims, "a", 1, 77, 0.2)
+    heard(claims, "b", 2, 1, 0.3)
+    assert claims.standing is Standing.STANDING_BY and claims.other == "a"
+    at_s = 0.2 + TAKEOVER_S
+    assert claims.due(at_s) == 2
+    assert claims.standing is Standing.CLAIMING
+    heard(claims, "b", 2, 1, at_s + 0.1)  # An echo of before it stood by proves nothing.
+    assert claims.standing is Standing.CLAIMING
+    heard(claims, "b", 2, 2, at_s + 0.2)
+    assert claims.standing is Standing.WAITING and claims.knowledge is Knowledge.NONE and claims.other is None
+
+
+def test_who_waits_or_has_lost_its_right_gives_way_to_another() -> None:
+    claims = acting("a", 1)
+    claims.knowledge = Knowledge.OWN
+    heard(claims, "b", 1, 1, 100 + RIGHT_S - 0.1)
+    assert claims.standing is Standing.ACTING and claims.knowledge is Knowledge.OWN
+    heard(claims, "b", 1, 2, 100 + RIGHT_S)
+    assert claims.standing is Standing.STANDING_BY and claims.knowledge is Knowledge.NONE
+    assert not claims.knows_all(100 + RIGHT_S)
+    heard(claims, "a", 2, 1, 120)
+    heard(claims, "b", 1, 3, 121)
+    assert claims.standing is Standing.REPLACED
+
+
+def test_who_hears_another_while_it_waits_stands_by_though_it_has_the_right() -> None:
+    claims = Claims("a", 1)
+    claims.due(0)
+    heard(claims, "a", 1, 1, 0.1)
+    assert claims.standing is Standing.WAITING
+    heard(claims, "b", 1, 1, 0.2)
+    assert claims.standing is Standing.STANDING_BY
+    claims.knowledge = Knowledge.OWN
+    assert not claims.knows_all(0.3)
+
+
+def test_another_with_the_same_number_is_another() -> None:
+    claims = Claims("a", 1)
+    claims.due(0)
+    heard(claims, "b", 1, 1, 0.1)
+    assert not claims.won
+
+
+@pytest.mark.parametrize("age_s", [ALONE_S, -ALONE_S])
+def test_a_claim_that_is_old_or_comes_from_the_future_proves_nothing(age_s: float) -> None:
+    claims = Claims("a", 2)
+    claims.due(0)
+    heard(claims, "a", 1, 5, 0.1, complete=True, age_s=age_s)
+    heard(claims, "a", 2, 1, 0.2)
+    assert claims.knowledge is Knowledge.NONE
+
+
+def test_another_between_an_earlier_lifes_claim_and_the_echo_may_have_granted_something() -> None:
+    claims = Claims("a", 2)
+    heard(claims, "b", 1, 5, 0.1)
+    at_s = 0.1 + TAKEOVER_S
+    claims.standing = Standing.STANDING_BY
+    claims.due(at_s)
+    heard(claims, "a", 1, 6, at_s, complete=True)
+    heard(claims, "a", 2, 1, at_s + 0.1)
+    assert claims.won and claims.knowledge is Knowledge.NONE
+
+
+def test_what_an_earlier_life_left_counts_once() -> None:
+    claims = Claims("a", 2)
+    claims.due(0)
+    heard(claims, "a", 1, 5, 0.1, complete=True)
+    heard(claims, "a", 2, 1, 0.2)
+    assert claims.knowledge is Knowledge.OWN
+    claims.due(100)
+    heard(claims, "a", 2, 2, 100.1)
     assert claims.knowledge is Knowledge.NONE
 
 

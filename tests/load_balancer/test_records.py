@@ -12,7 +12,7 @@ import structlog
 
 from agents.load_balancer import history
 from agents.load_balancer.agent import LoadBalancer
-from agents.load_balancer.history import Told
+from agents.load_balancer.history import Known, Told
 from agents.load_balancer.models import GrantRow
 from agents.load_balancer.outstanding import Place, Step
 from agents.load_balancer.records import Records
@@ -153,6 +153,55 @@ async def test_a_stretch_ends_where_the_next_of_its_charger_begins() -> None:
     ]
 
 
+async def test_each_charger_and_each_of_its_currents_must_be_covered() -> None:
+    store = Slow()
+    records = await begun(store)
+    await records.cover({"c1": draws(16.0)}, 0.0)
+    assert not records.covers({"c1": draws(16.0), "c2": draws(6.0)})
+    both = [*draws(16.0), *draws(6.0, 345.0)]
+    assert not records.covers({"c1": both})
+    await records.cover({"c1": both}, 1.0)
+    assert records.covers({"c1": both})
+
+
+async def test_what_is_lowered_to_more_than_was_stored_is_relied_on_once_it_is_written() -> None:
+    store = Slow()
+    records = await begun(store)
+    await records.cover({"c1": draws(16.0)}, 0.0)
+    store.open.clear()
+    lowering = asyncio.ensure_future(records.save(lambda: {"c1": draws(6.0, 345.0)}, 5.0))
+    await asyncio.sleep(0)
+    assert not records.covers({"c1": draws(6.0, 345.0)}) and not records.covers({"c1": draws(16.0)})
+    store.open.set()
+    await lowering
+    assert records.covers({"c1": draws(6.0, 345.0)})
+
+
+async def test_what_chargers_said_is_kept_until_it_is_written() -> None:
+    store = Slow()
+    records = await begun(store)
+    assert records.saved_s == 0.0
+    store.broken = True
+    records.note_known("c1", Known(6.0, 32.0, True, ("L1",)))
+    with pytest.raises(StoreUnavailable):
+        await records.save(dict, 5.0)
+    assert records.saved_s == 0.0
+    store.broken = False
+    records.note_known("c2", Known(0.0, 16.0, False, ()))
+    await records.save(dict, 9.0)
+    assert records.saved_s == 9.0
+    assert set((await store.run(lambda db: history.begin(db, Random(1)))).known) == {"c1", "c2"}
+
+
+async def test_a_process_that_is_replaced_relies_on_nothing_that_it_could_not_write() -> None:
+    store = Slow()
+    records = await begun(store)
+    await begun(store)
+    for current_a in (16.0, 20.0):
+        await records.cover({"c1": draws(current_a)}, 7.0)
+        assert records.replaced and not records.covers({"c1": draws(current_a)}) and records.saved_s == 0.0
+
+
 async def test_a_newer_process_on_the_database_ends_this_one() -> None:
     store = Slow()
     records = await begun(store)
@@ -169,4 +218,4 @@ async def test_a_database_of_before_counts_for_the_longest_that_was_ever_granted
         connection.execute(sa.text("INSERT INTO load_balancer_worst VALUES ('c1', 32.0), ('c2', 0.0)"))
     store.upgrade()
     records = await begun(store)
-    assert records.stored == {"c1": (Step(32.0, 35.0, 1845.0, Place((), ("L1", "L2", "L3"), 230.0)),)}
+    assert records.stored == {"c1": (Step(32.0, 35.0, 1865.0, Place((), ("L1", "L2", "L3"), 230.0)),)}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from agents.load_balancer.contract_limits import Schedule
 from agents.load_balancer.orders import Exposure, Margins
+from agents.load_balancer.outstanding import Place, Step
 from agents.load_balancer.safety import Approved, Safety
-from agents.load_balancer.site import Circuit, Site, SiteCharger, build
+from agents.load_balancer.site import PHASES, Circuit, Kind, Site, SiteCharger, build
+from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 
 MARGINS = Margins()
 DEADLINE_S, LEASE_S = 5.0, 60.0
@@ -194,6 +197,196 @@ def test_where_a_limit_has_fallen_nothing_is_renewed_beyond_it() -> None:
         safety.done(name, f"{name}@0", 0.1)
     later = order(safety, {"c1": 20, "c2": 20}, 20, limit_a=26)
     assert sum(each.current_a for each in later.values()) <= 26
+
+
+# --- what other lives and other balancers have granted
+
+MAIN = Place(("main",), PHASES, 230.0)
+SENT_S = ORDER_DEADLINE_S + MARGINS.clock_s
+"""For so long an order may be executed after it was sent."""
+
+
+def counts_until_s(safety: Safety, charger: str, current_a: float, from_s: float) -> float:
+    """Return from when on a charger counts with less, to the tenth of a second."""
+    for tenths in range(100_000):
+        now_s = from_s + tenths / 10
+        safety.advance(now_s)
+        if safety.worst_a(charger, now_s) < current_a:
+            return now_s
+    raise AssertionError("it never ends")
+
+
+def test_what_an_earlier_life_granted_counts_as_it_was_stored_whatever_the_clocks_say() -> None:
+    safety = obeying(a_site())
+    safety.recall({"c1": [Step(30.0, 35.0, 345.0, MAIN), Step(8.0, 0.0, 400.0, MAIN)]}, 1_000)
+    assert order(safety, {"c2": 32}, 1_050)["c2"].current_a == 10
+    assert counts_until_s(safety, "c1", 30, 1_000) == 1_345
+    assert counts_until_s(safety, "c1", 8, 1_345) == 1_400
+
+
+def test_what_an_earlier_life_granted_is_replaced_once_it_can_no_more_be_executed() -> None:
+    for sent_s, counts_a in ((34.9, 30), (35.0, 8)):
+        safety = obeying(a_site())
+        safety.recall({"c1": [Step(30.0, 35.0, 345.0, MAIN)]}, 0)
+        order(safety, {"c1": 8}, sent_s)
+        safety.done("c1", f"c1@{sent_s:g}", sent_s + 0.1)
+        assert safety.worst_a("c1", sent_s + 20) == counts_a
+
+
+def test_what_somebody_else_may_have_granted_counts_for_the_longest_that_the_contract_allows() -> None:
+    safety = obeying(a_site())
+    safety.forget_all(1_000)
+    assert [safety.worst_a(name, 1_000) for name in ("c1", "c2")] == [32, 32]
+    assert counts_until_s(safety, "c1", 32, 1_000) == 1_000 + SENT_S + LONGEST_LEASE_S + MARGINS.expiry_s
+
+
+def test_what_is_outstanding_is_told_with_its_end() -> None:
+    safety = obeying(a_site())
+    order(safety, {"c1": 20}, 0)
+    safety.foreign("c2", "x", 10, 0, 5, 60)
+    usual = Step(20, SENT_S, SENT_S + LEASE_S + MARGINS.expiry_s, MAIN)
+    assert safety.step("c1", 20, ORDER_DEADLINE_S, LEASE_S) == usual
+    # An own order is going to be renewed; nobody renews another's.
+    assert safety.outstanding(10) == {"c1": [usual], "c2": [Step(10, 25, 85 + MARGINS.expiry_s, MAIN)]}
+    safety.done("c1", "c1@0", 11)
+    safety.done("c2", "x", 11)
+    assert safety.outstanding(12) == {"c1": [usual], "c2": [Step(10, 0, 59 + MARGINS.expiry_s, MAIN)]}
+    order(safety, {"c1": 8}, 40)
+    safety.done("c1", "c1@40", 40)
+    following = Step(20, 0, 2 * MARGINS.reaction_s - 1, MAIN)
+    assert safety.outstanding(41)["c1"] == [replace(usual, current_a=8), following]
+    assert safety.outstanding(40 + MARGINS.reaction_s)["c1"] == [replace(usual, current_a=8)]
+
+
+def two_wings(**c1: Any) -> Site:
+    circuits = [
+        Circuit("main", Schedule(60.0)),
+        *(Circuit(f"w{n}", Schedule(40.0), "main", transformer_kva=30.0, unbalance_a=40.0) for n in (1, 2)),
+    ]
+    first = SiteCharger("c1", **{"circuit": "w1", "fallback_a": 0.0} | c1)
+    return build(circuits, [first, SiteCharger("c2", "w1", fallback_a=0.0), SiteCharger("c3", "w2", fallback_a=0.0)])
+
+
+def used(safety: Safety, now_s: float) -> dict[str, float]:
+    rows = zip(safety.site.rows, safety.used(now_s), strict=True)
+    return {row.key: value for row, value in rows if value}
+
+
+W1 = Place(("w1", "main"), PHASES, 230.0)
+EVERYWHERE = {
+    "circuit/main/L1": 20.0,
+    "circuit/main/L2": 20.0,
+    "circuit/main/L3": 20.0,
+    "circuit/w1/L1": 20.0,
+    "circuit/w1/L2": 20.0,
+    "circuit/w1/L3": 20.0,
+    "circuit/w1/power": 13_800.0,
+}
+
+
+def test_a_charger_that_was_moved_counts_in_both_places_until_it_has_answered() -> None:
+    safety = obeying(two_wings(circuit="w2"))
+    safety.recall({"c1": [Step(20.0, 35.0, 100.0, W1)]}, 0)
+    new = {key.replace("w1", "w2"): value for key, value in EVERYWHERE.items()}
+    assert used(safety, 0) == EVERYWHERE | new
+    assert safety.outstanding(10)["c1"] == [
+        Step(20.0, 25.0, 90.0, replace(W1, circuits=("w2", "main"))),
+        Step(20.0, 25.0, 90.0, W1),
+    ]
+    limits = [40.0 if row.kind is Kind.PHASE else 1e9 for row in safety.site.rows]
+    assert {each.charger: each.current_a for each in safety.approve({"c2": 32, "c3": 32}, limits, 40)} == {
+        "c2": 20,
+        "c3": 0,
+    }
+    (again,) = safety.approve({"c1": 6}, limits, 40)
+    safety.ordered(again, "lost", 36, 5, 60)
+    assert used(safety, 40) == EVERYWHERE | new
+    safety.refused("c1", "lost")
+    safety.ordered(again, "x", 40, 5, 60)
+    safety.done("c1", "x", 41)
+    safety.advance(60)
+    assert used(safety, 60) == {key: value * 0.3 for key, value in new.items()}
+    assert safety.outstanding(60) == {
+        "c1": [Step(6, 35, 95 + MARGINS.expiry_s, replace(W1, circuits=("w2", "main")))],
+        "c2": [],
+        "c3": [],
+    }
+
+
+def test_a_charger_that_was_taken_out_counts_where_it_hung_until_its_time_is_over() -> None:
+    safety = obeying(two_wings())
+    safety.recall({"c9": [Step(20.0, 35.0, 100.0, W1), Step(16.0, 0.0, 50.0, W1)]}, 0)
+    assert used(safety, 99.9) == EVERYWHERE
+    assert used(safety, 100) == {}
+    assert len(safety.outstanding(0)["c9"]) == 2
+    safety.advance(99.9)
+    assert safety.outstanding(99.9)["c9"] == [Step(20.0, 0.0, pytest.approx(0.1), W1)]
+    safety.advance(100)
+    assert "c9" not in safety.outstanding(100)
+    limits = [40.0 if row.kind is Kind.PHASE else 1e9 for row in safety.site.rows]
+    safety.recall({"c9": [Step(30.0, 35.0, 100.0, W1)]}, 200)
+    assert [each.current_a for each in safety.approve({"c2": 32}, limits, 200)] == [10]
+
+
+def test_whoever_was_wired_otherwise_counts_on_the_old_phases_too() -> None:
+    safety = obeying(two_wings(phases=("L2",)))
+    safety.recall({"c1": [Step(20.0, 35.0, 100.0, replace(W1, phases=("L1",)))]}, 0)
+    assert used(safety, 0) == {
+        "circuit/main/L1": 20,
+        "circuit/main/L2": 20,
+        "circuit/w1/L1": 20,
+        "circuit/w1/L2": 20,
+        "circuit/w1/power": 4_600,
+        "circuit/w1/L1/unbalance": 20,
+        "circuit/w1/L2/unbalance": 20,
+    }
+
+
+def test_who_hung_on_a_circuit_that_is_no_more_counts_in_those_above_or_in_all() -> None:
+    for circuits in (("attic", "main"), ("attic",), ()):
+        safety = obeying(two_wings())
+        safety.recall({"c9": [Step(20.0, 35.0, 100.0, replace(W1, circuits=circuits))]}, 0)
+        assert used(safety, 0) == {f"circuit/main/{phase}": 20 for phase in PHASES}
+
+
+def test_who_is_still_there_counts_where_it_hangs_should_nobody_know_where_it_hung() -> None:
+    circuits = [Circuit("main", Schedule(40.0)), Circuit("annex", Schedule(40.0))]
+    safety = obeying(build(circuits, [SiteCharger("c1", "annex", fallback_a=0.0)]))
+    safety.recall({"c1": [Step(20.0, 35.0, 100.0, replace(W1, circuits=()))]}, 0)
+    assert used(safety, 0) == {f"circuit/annex/{phase}": 20 for phase in PHASES}
+
+
+def test_whoever_had_more_phases_counts_with_them_on_the_transformer() -> None:
+    safety = obeying(two_wings(phases=("L2",)))
+    safety.recall({"c1": [Step(20.0, 35.0, 100.0, W1)]}, 0)
+    assert used(safety, 0) == EVERYWHERE | {"circuit/w1/L2/unbalance": 20}
+
+
+def test_a_lower_fallback_counts_only_once_the_car_has_followed() -> None:
+    safety = obeying(a_site())
+    safety.describe("c1", fallback_a=16, rated_a=32, obeys=True, now_s=100)
+    assert safety.worst_a("c1", 100) == 16
+    safety.describe("c1", fallback_a=6, rated_a=32, obeys=True, now_s=110)
+    assert safety.worst_a("c1", 110 + MARGINS.reaction_s - 0.1) == 16
+    assert safety.worst_a("c1", 110 + MARGINS.reaction_s) == 6
+
+
+def test_a_row_is_crowded_when_more_than_its_limit_may_be_drawn() -> None:
+    safety = obeying(a_site())
+    order(safety, {"c1": 20}, 0)
+    for limit_a, crowded in ((26.0, False), (25.9, True)):
+        assert safety.is_crowded("c2", [limit_a, 99.0, 99.0], 1) is crowded
+        assert safety.is_crowded("c2", [99.0, 99.0, limit_a], 1) is crowded
+
+
+def test_a_row_that_is_full_to_the_last_is_not_crowded_by_rounding() -> None:
+    safety = obeying(a_site(22.2, 0.0, 3))
+    wanted = {"c1": 6.0, "c2": 7.4, "c3": 8.8}
+    assert 6.0 + 7.4 + 8.8 > 22.2
+    for at_s in (0, 20):
+        approved = order(safety, wanted, at_s)
+        assert {name: each.current_a for name, each in approved.items()} == wanted
+        assert {each.clipped_by for each in approved.values()} == {None}
 
 
 # --- against the worst charger that keeps the rules

@@ -12,6 +12,7 @@ with a row ``| `mutant` | why no test can tell it from the original |``. Ends wi
 
 import argparse
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -33,7 +34,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--verbose", action="store_true", help="show which test has killed each mutant")
     options = parser.parse_args(arguments)
     unexplained = 0
-    for module in options.modules or TARGETS:
+    modules = options.modules or list(TARGETS)
+    if len(modules) > 1:
+        # What is imported for one module must not be there for the next.
+        rest = arguments[len(options.modules) :] if options.modules else arguments
+        return max(subprocess.run([sys.executable, "-m", "tests.mutation", each, *rest]).returncode for each in modules)
+    for module in modules:
         tests = options.tests or TARGETS.get(module)
         if not tests:
             parser.error(f"{module} is not in targets.py: name its tests with --tests")

@@ -1,6 +1,20 @@
 """Which modules are mutated, and the tests that must notice."""
 
+_BALANCER = "tests/load_balancer"
+_SAFETY = (f"{_BALANCER}/test_orders.py", f"{_BALANCER}/test_safety.py", f"{_BALANCER}/test_due.py")
+_QUICK = ("-k", "not without_one and not without_hearing")
+"""What searches for long is left out: a mutant must be noticed by a test that says what is wrong."""
+
 TARGETS: dict[str, tuple[str, ...]] = {
-    "agents/load_balancer/orders.py": ("tests/load_balancer/test_safety.py",),
+    f"agents/load_balancer/{module}.py": tests
+    for module, tests in {
+        "due": (f"{_BALANCER}/test_due.py",),
+        "outstanding": (f"{_BALANCER}/test_outstanding.py", f"{_BALANCER}/test_records.py"),
+        "orders": (*_SAFETY, *_QUICK),
+        "safety": (*_SAFETY, *_QUICK),
+        "records": (f"{_BALANCER}/test_records.py",),
+        "history": (f"{_BALANCER}/test_records.py", f"{_BALANCER}/test_history.py"),
+        "claim": (f"{_BALANCER}/test_claim.py", "-k", "not without_one"),
+    }.items()
 }
 """Module → pytest's arguments. Tests marked ``slow`` are left out: what only they notice, nobody notices in time."""

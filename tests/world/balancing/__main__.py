@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tests.world.balancing import Scenario, many, run
 
-FIELDS = ("boots", "deaths", "looks", "orders", "sessions", "twos")
+FIELDS = ("boots", "deaths", "looks", "orders", "sessions", "twos", "changes")
 PROGRESS = 100
 """Scenarios after which a campaign says how far it is."""
 
@@ -23,11 +23,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--twin", choices=("none", "foreign", "same"))
     parser.add_argument("--planner", choices=("real", "random"))
+    parser.add_argument("--changing", action=argparse.BooleanOptionalAction, help="settings change at restarts")
     parser.add_argument("--no-faults", action="store_true")
     parser.add_argument("--settle", action="store_true", help="go on for a while after the trouble")
     parser.add_argument("--trace", type=int, default=0)
     options = parser.parse_args(arguments)
     base = Scenario(options.seed, options.minutes, twin=options.twin, planner=options.planner, settle=options.settle)
+    base = replace(base, changing=options.changing)
     if options.no_faults:
         base = replace(base, faults=frozenset())
     if options.campaign:

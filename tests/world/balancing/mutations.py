@@ -18,6 +18,11 @@ from agents.load_balancer.orders import Exposure, Margins, Order
 from agents.load_balancer.safety import Approved, Safety
 from agents.load_balancer.site import PHASES
 from tests.world.balancing import Scenario, run
+from tests.world.balancing.forgetting import (
+    ends_are_those_of_the_new_settings,
+    others_granted_nothing,
+    who_is_moved_or_taken_out_is_forgotten,
+)
 from tests.world.faults import KINDS
 
 Mutation = Callable[[], AbstractContextManager[Any]]
@@ -248,6 +253,7 @@ class Hunt:
     wild: bool = False
     most: int = 60
     minutes: float = 5.0
+    changing: bool = False
 
     def scenario(self, seed: int) -> Scenario:
         return Scenario(
@@ -259,6 +265,7 @@ class Hunt:
             settle=False,
             table=self.table,
             wild=self.wild,
+            changing=self.changing,
         )
 
 
@@ -301,6 +308,13 @@ MUTATIONS: dict[Mutation, Hunt] = {
     ),
     granted_before_it_is_written: Hunt(14, frozenset({"kill"}), table=a_table(40.0, 0.0)),
     nothing_is_recalled: Hunt(49, frozenset({"kill"}), table=a_table(40.0, 0.0)),
+    ends_are_those_of_the_new_settings: Hunt(
+        1, frozenset({"kill", "partition"}), table={**a_table(40.0, 0.0), "lease_s": 300}, changing=True
+    ),
+    who_is_moved_or_taken_out_is_forgotten: Hunt(
+        1, frozenset({"kill", "partition"}), table=a_table(40.0, 0.0), changing=True
+    ),
+    others_granted_nothing: Hunt(1, frozenset({"kill", "partition"}), "foreign", a_table(40.0, 0.0)),
     everybody_acts: Hunt(29, frozenset({"delay"}), "foreign", a_table(40.0, 0.0)),
 }
 """What is broken, and where to look for it."""

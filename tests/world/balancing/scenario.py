@@ -20,6 +20,8 @@ class Scenario:
     settle: bool = True
     """Whether the world goes on for a while after the trouble."""
     keep_trace: int = 0
+    changing: bool | None = None
+    """Whether the settings change when a balancer is started again."""
     table: dict[str, Any] | None = None
     """The section ``[load_balancer]``; drawn if None."""
     wild: bool = False
@@ -38,3 +40,4 @@ class Outcome:
     deaths: int
     boots: int
     twos: int
+    changes: int = 0

@@ -1,25 +1,38 @@
 """The balanced world: a site with a load balancer, its chargers, its house, and what goes wrong."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from agents.load_balancer.agent import LoadBalancer
+from agents.load_balancer.settings import LoadBalancerSettings
 from agents.load_balancer.site import Site
-from bus_schema import Address
+from bus_schema import Address, parse_topic
 from bus_schema.balancing import GridTelemetry
+from bus_schema.command import SetLimit
 from bus_schema.event import EventAck
-from bus_schema.topics import CHARGER_EVENT, CHARGER_EVENT_ACK, GRID_TELEMETRY
+from bus_schema.topics import (
+    CHARGER_COMMAND,
+    CHARGER_COMMAND_REPLY,
+    CHARGER_EVENT,
+    CHARGER_EVENT_ACK,
+    GRID_TELEMETRY,
+)
 from firmware.app.settings import Settings as ChargerAppSettings
 from firmware.sim.meter import VirtualMeter
 from firmware.sim.ratings import Ratings
 from tests.world.agent_process import AgentProcess
+from tests.world.balancing.changes import as_wired, changed, with_another_lease
 from tests.world.balancing.people import People
 from tests.world.balancing.planners import with_planner
 from tests.world.balancing.scenario import Outcome, Scenario
 from tests.world.balancing.sites import random_site, wild_charger
 from tests.world.broker import Packet
 from tests.world.charger_box import ChargerBox
+from tests.world.checks.grants import Grants
 from tests.world.checks.over_the_limit import NeverOverTheLimit
 from tests.world.drivers import random_car
 from tests.world.entropy import stream
@@ -29,6 +42,19 @@ from tests.world.world import Plan as WorldPlan
 
 SETTLE_MS = 150_000
 """After the trouble: orders that nobody answered have run out, claims are settled, cars charge."""
+
+
+class Resettable(AgentProcess):
+    """A process whose settings may be others each time it is started again."""
+
+    next_settings: Callable[[], LoadBalancerSettings]
+    _started = False
+
+    def start(self) -> None:
+        if self.host is None and self._started:
+            self._settings = self.next_settings()
+        self._started = True
+        super().start()
 
 
 class BalancedWorld(World):
@@ -48,8 +74,19 @@ class BalancedWorld(World):
         self.scenario = scenario
         random = stream(scenario.seed, "site")
         table = random_site(random) if scenario.table is None else scenario.table
+        self.table = table
         self.settings = LoadBalancer.settings_type.model_validate(table)
         self.model: Site = self.settings.site()
+        """The site as it is now: what the settings say, on the phases that the chargers are really wired to."""
+        self.wired = {name: charger.phases for name, charger in self.model.chargers.items()}
+        self.least_a = {name: charger.fallback_a for name, charger in self.model.chargers.items()}
+        """The most that each charger was ever told to fall back to."""
+        self.hung = {name: charger.circuit for name, charger in self.model.chargers.items()}
+        """Where each charger hangs, whether or not the settings still name it."""
+        self.epoch_ms = EPOCH_MS
+        self.grants = Grants()
+        self.changes = 0
+        self.changing = random.random() < 0.6 if scenario.changing is None else scenario.changing
         twin = random.choice(["none", "none", "none", "foreign", "same"])
         self.twin = twin if scenario.twin is None else scenario.twin
         self.wild = wild_charger(self.model) if scenario.table is None or scenario.wild else None
@@ -94,6 +131,7 @@ class BalancedWorld(World):
         self.people.wild = self.wild
         self.senders.append(self.people)  # type: ignore[arg-type]
         self.broker.observers.append(self._play_ledger)
+        self.broker.observers.append(self._note_grants)
         for meter, circuit in self.model.meters.items():
             self.house_a[meter] = dict.fromkeys(("L1", "L2", "L3"), 0.0)
             self._house(meter, circuit.limit.limit_a, stream(seed, "house", meter))
@@ -118,7 +156,7 @@ class BalancedWorld(World):
         else:
             database = Path(self._folder.name) / f"{name}.sqlite3"
             database.write_bytes(migrated(LoadBalancer))
-        process = AgentProcess(
+        process = Resettable(
             self.loop,
             self.broker,
             self.severity.link,
@@ -130,11 +168,75 @@ class BalancedWorld(World):
             database=database,
             gate=lambda point: "go" if self.trouble is None else self.trouble.gate(point),
         )
+        random = stream(self.plan.seed, "changes", name)
+        process.next_settings = lambda: self._next_settings(random)
         if number and stream(self.plan.seed, "client id").random() < 0.8:
             # Else the broker lets only one of the two stay connected at a time.
             process.client.client_id = f"{self.site}-{name}"
         self.agents[name] = process
         return process
+
+    # --- settings that change ---
+
+    @property
+    def voltage_v(self) -> float:
+        """Nominal voltage of the site."""
+        return next(iter(self.model.chargers.values())).voltage_v
+
+    def _next_settings(self, random: Random) -> LoadBalancerSettings:
+        """Return the settings of a process that starts again; sometimes they, and the site, are others."""
+        if not self.changing or random.random() < 0.4:
+            return self.settings
+        self._cut_somebody_off(random)
+        if self.twin != "none":
+            # Two that differ in what a site's owner may choose freely; which of two limits were right nobody could say.
+            return LoadBalancer.settings_type.model_validate(with_another_lease(random, self.table))
+        known = self._known_wires()
+        kept = set() if self.wild is None else {self.wild}
+        table = changed(random, self.table, known, self.least_a, kept)
+        settings = LoadBalancer.settings_type.model_validate(table)
+        if self.wild is not None and wild_charger(settings.site()) is None:
+            return self.settings
+        self._change(table, settings)
+        return settings
+
+    def _cut_somebody_off(self, random: Random) -> None:
+        """Whoever cannot be reached while the settings change keeps what it was granted to the last second."""
+        if "partition" not in self.plan.faults or random.random() < 0.3:
+            return
+        client = random.choice(list(self.boxes.values())).client
+        client.partition()
+        self.loop.at(self.loop.now_ms + random.randrange(30_000, 400_000), client.heal)
+
+    def _known_wires(self) -> dict[str, tuple[str, ...]]:
+        """Return the wiring of chargers that have described themselves to the balancer: it counts both then."""
+        with closing(sqlite3.connect(f"file:{self.agents['load_balancer'].database}?mode=ro", uri=True)) as database:
+            known = {name for (name,) in database.execute("SELECT charger FROM load_balancer_meta")}
+        return {name: phases for name, phases in self.wired.items() if name in known}
+
+    def _change(self, table: dict[str, Any], settings: LoadBalancerSettings) -> None:
+        self.table, self.settings, site = table, settings, settings.site()
+        self.changes += 1
+        self.model = as_wired(site, self.wired)
+        for name, charger in site.chargers.items():
+            self.least_a[name] = max(self.least_a[name], charger.fallback_a)
+            self.hung[name] = charger.circuit
+        self.grants.changed_ms = self.utc_ms()
+        self.over.look("new settings")
+        for at_ms in {at_ms - EPOCH_MS + 1 for at_ms in self.grants.ends_ms()}:
+            self.loop.at(max(self.loop.now_ms, at_ms), lambda: self.over.look("the end of old grants"))
+
+    def _note_grants(self, user: str, packet: Packet) -> None:
+        """Note what balancers order and what chargers have done."""
+        if not self.changing:
+            return
+        if user == "load_balancer" and packet.topic.endswith("/command"):
+            command = CHARGER_COMMAND.decode(packet.payload)
+            if isinstance(command, SetLimit):
+                self.grants.forget(self.utc_ms())
+                self.grants.ordered(parse_topic(packet.topic).ids["charger"], command, self.model)
+        elif user in self.boxes and packet.topic.endswith("/command/reply"):
+            self.grants.replied(user, CHARGER_COMMAND_REPLY.decode(packet.payload), self.utc_ms())
 
     # --- people, house and ledger ---
 
@@ -200,8 +302,10 @@ class BalancedWorld(World):
     def drawn_on(self, circuit: str, phase: str) -> float:
         """What the cars of a circuit really draw on a phase. A."""
         total = 0.0
-        for name in self.model.below[circuit]:
-            phases = self.model.chargers[name].phases
+        for name, phases in self.wired.items():
+            at = self.hung[name] if self.hung[name] in self.model.circuits else "main"
+            if circuit not in self.model.path(at):
+                continue
             reading = self.boxes[name].hardware.meter.read()
             if phase in phases and reading is not None:
                 total += reading.current_a[phases.index(phase)]
@@ -227,6 +331,7 @@ class BalancedWorld(World):
             sum(agent.deaths for agent in self.agents.values()),
             sum(box.boots for box in self.boxes.values()),
             int(self.twin != "none"),
+            self.changes,
         )
 
     # --- what the base class does for checks that are not here ---

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from agents.load_balancer.site import Kind, Site, fixed_limit
+from agents.load_balancer.site import Kind, Site, fixed_limit, weight
 from tests.world.charger_box import ChargerBox
 from tests.world.checks.base import Check
+from tests.world.checks.grants import key_of
 
 ROUNDING_A = 0.06
 """The pilot's duty has a resolution of 0.06 A."""
@@ -15,6 +16,10 @@ class NeverOverTheLimit(Check):
 
     A charger may draw what its pilot offers, on each of its phases, and what its car still draws while it follows a
     lower offer. An app that hangs lowers nothing: its pilot counts until the interlock opens the contactor.
+
+    When the settings have changed between two lives of the balancer, chargers may hold beyond the new limit what they
+    were granted before and what has not ended since (:mod:`tests.world.checks.grants`). A charger that no longer
+    counts in a row counts there with that, too.
     """
 
     invariant = 2
@@ -30,7 +35,7 @@ class NeverOverTheLimit(Check):
         return self.world.model
 
     def stepped(self, box: ChargerBox) -> None:
-        now = may_draw(box, self.site().chargers[box.id].phases)
+        now = may_draw(box, self.world.wired[box.id])
         before = self._may_a.get(box.id)
         if now == before:
             return
@@ -41,20 +46,37 @@ class NeverOverTheLimit(Check):
     def look(self, who: str) -> None:
         self.looks += 1
         site, utc_ms = self.site(), self.world.utc_ms()
-        for row in site.rows:
+        for number, row in enumerate(site.rows):
             circuit = site.circuits[row.circuit]
             limit = fixed_limit(circuit, row, circuit.limit.at(utc_ms))
-            total = 0.0
-            for name, weight in row.members:
-                may = self._may_a.get(name, {})
-                if row.kind is Kind.POWER:
-                    total += weight / max(1, len(may)) * sum(may.values())
-                else:
-                    total += may.get(str(row.phase), 0.0)
+            total = sum(self._counts(row.kind, row.phase, name, counts) for name, counts in row.members)
             self.fullest = max(self.fullest, total / limit)
-            if total > limit + ROUNDING_A * max(1.0, len(row.members)) * (230 * 3 if row.kind is Kind.POWER else 1):
+            if self.world.grants.changed_ms >= 0:
+                total, limit = self._since_the_change(number, total, limit)
+            if total > limit + ROUNDING_A * max(1.0, len(row.members)) * (240 * 3 if row.kind is Kind.POWER else 1):
                 shown = {name: self._may_a.get(name) for name, _ in row.members}
                 self.fail(who, f"{row.words}: {total:.2f} of {limit:.2f} may be drawn: {shown}")
+
+    def _counts(self, kind: Kind, phase: str | None, name: str, counts: float, most_a: float = 1e9) -> float:
+        may = self._may_a.get(name, {})
+        if kind is Kind.POWER:
+            return counts / max(1, len(may)) * sum(min(value, most_a) for value in may.values())
+        return min(may.get(str(phase), 0.0), most_a)
+
+    def _since_the_change(self, number: int, total: float, limit: float) -> tuple[float, float]:
+        """Return what is drawn in a row, old members included, and what may be drawn there."""
+        world, site, now_ms = self.world, self.site(), self.world.loop.now_ms + self.world.epoch_ms
+        row, members = site.rows[number], dict(site.rows[number].members)
+        held = 0.0
+        for name, counts in members.items():
+            held += counts * max(world.grants.before(name, now_ms), world.least_a[name])
+        for name in world.boxes.keys() - members.keys():
+            old_a = world.grants.before(name, now_ms, key_of(site, number))
+            if old_a:
+                counts = weight(row.kind, row.phase, world.wired[name], world.voltage_v)
+                total += self._counts(row.kind, row.phase, name, counts, old_a)
+                held += counts * old_a
+        return total, max(limit, held)
 
 
 def may_draw(box: ChargerBox, phases: tuple[str, ...]) -> dict[str, float]:

@@ -1,0 +1,130 @@
+"""The story of a charger, page by page, and what is forgotten of it."""
+
+from random import Random
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from agents.load_balancer import history
+from agents.load_balancer.agent import LoadBalancer
+from agents.load_balancer.history import HOUR_MS, PAGE, Changes, Known, Replaced, Told
+from agents.load_balancer.models import GrantRow, InstanceRow
+from agents.load_balancer.outstanding import Place, Step
+from agents.runtime.store import Store
+from bus_schema import MAX_MESSAGE_BYTES
+from bus_schema.site_messages import WhyQuery
+
+NOW_MS = 100 * HOUR_MS
+
+
+@pytest.fixture
+def store() -> Store:
+    store = Store("sqlite://", LoadBalancer.migrations, threaded=False)
+    store.upgrade()
+    return store
+
+
+async def tell(store: Store, *told: Told) -> None:
+    epoch = await store.run(lambda db: db.scalar(sa.select(InstanceRow.epoch)))
+    if epoch is None:
+        epoch = (await store.run(lambda db: history.begin(db, Random(1)))).epoch
+    await store.run(lambda db: history.write(db, epoch, Changes(told=list(told))))
+
+
+def a_query(**more: Any) -> WhyQuery:
+    return WhyQuery(**{"ts": None, "id": "q", "source": "technician", "deadline_ts": NOW_MS, "charger": "c1"} | more)
+
+
+async def ask(store: Store, **more: Any) -> Any:
+    return await store.run(lambda db: history.story(db, a_query(**more), ["c1", "c2"], NOW_MS))
+
+
+def told(from_ms: int, current_a: float = 6.0, charger: str = "c1", words: str = "why") -> Told:
+    return Told(charger, from_ms, current_a, "none", words)
+
+
+async def test_each_life_has_the_next_epoch_and_the_same_instance(store: Store) -> None:
+    lives = [await store.run(lambda db: history.begin(db, Random(7))) for _ in range(3)]
+    assert [each.epoch for each in lives] == [1, 2, 3]
+    assert {each.instance for each in lives} == {lives[0].instance} and len(lives[0].instance) == 12
+    other = Store("sqlite://", LoadBalancer.migrations, threaded=False)
+    other.upgrade()
+    assert (await other.run(lambda db: history.begin(db, Random(8)))).instance != lives[0].instance
+
+
+async def test_a_life_leaves_what_it_knew_to_the_next(store: Store) -> None:
+    first = await store.run(lambda db: history.begin(db, Random(1)))
+    known = {"c1": Known(6.0, 32.0, True, ("L2", "L1")), "c2": Known(0.0, 16.0, False, ())}
+    place = Place(("wing", "main"), ("L2",), 240.0)
+    outstanding = {"c1": (Step(16.0, 35.0, 105.0, place), Step(6.0, 30.0, 345.0, Place((), (), 230.0)))}
+    await store.run(lambda db: history.write(db, first.epoch, Changes(outstanding, known)))
+    # A second time in the place of the first.
+    await store.run(lambda db: history.write(db, first.epoch, Changes(outstanding, known)))
+    second = await store.run(lambda db: history.begin(db, Random(1)))
+    assert (second.outstanding, second.known) == (outstanding, known)
+    await store.run(lambda db: history.write(db, second.epoch, Changes({"c1": ()}, {"c2": Known(1.0, 2.0, True, ())})))
+    third = await store.run(lambda db: history.begin(db, Random(1)))
+    assert third.outstanding == {} and third.known == known | {"c2": Known(1.0, 2.0, True, ())}
+
+
+async def test_an_older_life_writes_nothing(store: Store) -> None:
+    first = await store.run(lambda db: history.begin(db, Random(1)))
+    await store.run(lambda db: history.begin(db, Random(1)))
+    with pytest.raises(Replaced):
+        await store.run(lambda db: history.write(db, first.epoch, Changes(told=[told(1)])))
+    assert (await ask(store, since_ts=0)).grants == []
+
+
+def test_changes_are_nothing_until_there_are_some() -> None:
+    assert not Changes()
+    assert Changes({"c1": ()}) and Changes(known={"c1": Known(0, 0, True, ())}) and Changes(told=[told(1)])
+
+
+async def test_the_story_comes_in_pages_that_follow_each_other(store: Store) -> None:
+    await tell(store, *(told(NOW_MS - 1000 + n, float(n)) for n in range(PAGE + 1)), told(NOW_MS - 2, charger="c2"))
+    first = await ask(store)
+    assert first.ok and [grant.current_a for grant in first.grants] == [0, 1, 2, 3, 4]
+    assert [grant.to_ts for grant in first.grants] == [NOW_MS - 999 + n for n in range(PAGE)]
+    last = await ask(store, cursor=first.cursor)
+    assert [grant.current_a for grant in last.grants] == [5] and last.cursor is None
+    assert last.grants[0].to_ts is None
+
+
+async def test_a_page_that_is_full_to_the_last_has_no_next(store: Store) -> None:
+    await tell(store, *(told(NOW_MS - 1000 + n) for n in range(PAGE)))
+    answer = await ask(store)
+    assert len(answer.grants) == PAGE and answer.cursor is None
+
+
+async def test_the_last_hour_is_told_if_nothing_else_is_asked_for(store: Store) -> None:
+    for ends_ms in (NOW_MS - HOUR_MS - 1, NOW_MS - HOUR_MS):
+        await tell(store, told(ends_ms - 10, 1.0), told(ends_ms, 2.0))
+        await store.run(lambda db: db.execute(sa.update(GrantRow).where(GrantRow.to_ms.is_(None)).values(to_ms=5)))
+    assert [grant.to_ts for grant in (await ask(store)).grants] == [NOW_MS - HOUR_MS]
+    assert len((await ask(store, since_ts=0)).grants) == 4
+
+
+async def test_long_words_make_shorter_pages_and_are_cut(store: Store) -> None:
+    long = "\N{PILE OF POO}" * 500
+    await tell(store, *(Told("c1", NOW_MS - 100 + n, 1.0, "x" * 200, long) for n in range(PAGE)))
+    answer = await ask(store)
+    assert 0 < len(answer.grants) < PAGE
+    assert len(answer.model_dump_json().encode()) <= MAX_MESSAGE_BYTES
+    assert answer.cursor is not None and (await ask(store, cursor=answer.cursor)).grants
+    assert len(answer.grants[0].explanation) == 400 and len(answer.grants[0].constraint) == 100
+
+
+async def test_bad_questions_are_told_so(store: Store) -> None:
+    answer = await ask(store, charger="c9")
+    assert not answer.ok and "c9 is not among those" in answer.reason
+    for cursor in ("x", "-1", "1" * 19):
+        answer = await ask(store, cursor=cursor)
+        assert not answer.ok and answer.reason.startswith("cursor:")
+    assert (await ask(store, cursor="1" * 18)).ok
+
+
+async def test_what_was_over_earlier_is_forgotten(store: Store) -> None:
+    await tell(store, told(10, 1.0), told(20, 2.0), told(30, 3.0))
+    await store.run(lambda db: history.forget_before(db, 30))
+    assert [grant.current_a for grant in (await ask(store, since_ts=0)).grants] == [2, 3]

@@ -1,0 +1,23 @@
+"""What the sun leaves for cars, at the site's own voltage."""
+
+import pytest
+
+from agents.load_balancer.allocation.model import Settings
+from agents.load_balancer.contract_limits import Schedule
+from agents.load_balancer.deciding import Decider
+from agents.load_balancer.safety import Safety
+from agents.load_balancer.site import Circuit, Meter, SiteCharger, build
+
+
+@pytest.mark.parametrize("voltage_v", [120.0, 230.0, 240.0])
+def test_surplus_is_what_flows_back_at_the_voltage_of_the_site(voltage_v: float) -> None:
+    site = build(
+        [Circuit("main", Schedule(63.0), meter=Meter("main", solar=True))],
+        [SiteCharger("c1", "main", mode="solar", voltage_v=voltage_v)],
+    )
+    decider = Decider(site, Safety(site), Settings(), 105.0)
+    for second in range(12):
+        decider.take_reading("main", (-10.0 - second / 100, 2.0, -5.0), second * 1000, float(second))
+    surplus = decider._outlook(12.0, 12_000).solar_surplus_w
+    assert surplus is not None
+    assert surplus.at(0.0) == pytest.approx(13.11 * voltage_v)
