@@ -57,10 +57,7 @@ class Leases:
 
         ``required`` is what will be required. Raises like :meth:`grant`.
         """
-        names = []
-        for name in self._remembered:
-            if name in self.by_source or name in required or name not in self._required:
-                names.append(name)
+        names = [name for name in self._remembered if name in required or name not in self._required]
         for name in self.by_source:
             if name in self._required and name not in required and name not in names:
                 names.append(name)

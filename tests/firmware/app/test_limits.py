@@ -153,6 +153,42 @@ def test_only_so_many_sources_but_always_the_required_ones() -> None:
     assert len(bench.state()["leases"]) == 8
 
 
+def test_a_requirement_for_which_there_is_no_place_is_refused() -> None:
+    """Nine leases would not fit the state message: no agent could read it."""
+    bench = Bench()
+    for number in range(8):
+        lease(bench, 20.0, source=f"s{number}")
+    reply = bench.send("configure", settings=REQUIRED)
+    assert (reply["stage"], reply["code"]) == ("rejected", "out_of_range") and "release one" in reply["reason"]
+    assert bench.charger.settings.required_sources == ()
+    assert bench.send("release_limit", source="s5")["stage"] == "done"
+    assert bench.send("configure", settings=REQUIRED)["stage"] == "done"
+    lease(bench, 12.0)
+    assert len(bench.state()["leases"]) == 8
+
+
+def test_nobody_that_held_a_lease_before_a_reboot_is_forgotten_for_another() -> None:
+    bench = Bench()
+    for number in range(8):
+        lease(bench, 20.0, source=f"s{number}")
+    bench.boot()
+    reply = bench.send("set_limit", current_a=20.0, valid_for_s=60, source="another")
+    assert (reply["stage"], reply["code"]) == ("rejected", "out_of_range")
+    for number in range(1, 8):
+        lease(bench, 20.0, source=f"s{number}")
+    bench.charge()
+    assert limited(bench) == (6.0, "fallback") and "s0 limited before the restart" in bench.state()["limit_reason"]
+
+
+def test_of_equal_limits_the_same_one_is_always_told() -> None:
+    for order in (["console", "technician"], ["technician", "console"]):
+        bench = Bench()
+        bench.charge()
+        for source in order:
+            lease(bench, 10.0, source=source)
+        assert limited(bench) == (10.0, "console")
+
+
 def test_the_cable_and_the_installer_bind() -> None:
     bench = Bench()
     bench.pilot.cable_a = 13.0
