@@ -57,10 +57,8 @@ class Leases:
 
         ``required`` is what will be required. Raises like :meth:`grant`.
         """
-        names = [name for name in self._remembered if name in required or name not in self._required]
-        for name in self.by_source:
-            if name in self._required and name not in required and name not in names:
-                names.append(name)
+        names = [name for name in self._remembered if name not in self._required]
+        names += [name for name in self.by_source if name in self._required and name not in required]
         if names != self._remembered:
             self._remember(names)
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.firmware.app.fakes import Bench
+from firmware.app.leases import FILE, Leases
+from firmware.app.records import kept
+from tests.firmware.app.fakes import Bench, MemoryStorage
 
 REQUIRED = {"required_sources": ["load_balancer"], "fallback_current_a": 8.0}
 
@@ -178,6 +180,30 @@ def test_nobody_that_held_a_lease_before_a_reboot_is_forgotten_for_another() -> 
         lease(bench, 20.0, source=f"s{number}")
     bench.charge()
     assert limited(bench) == (6.0, "fallback") and "s0 limited before the restart" in bench.state()["limit_reason"]
+
+
+def test_the_flash_is_written_only_when_who_is_awaited_after_a_boot_changes() -> None:
+    storage = MemoryStorage()
+    leases = Leases(storage)
+    leases.configure(("load_balancer", "ocpp"), 6.0)
+
+    def written() -> list[str] | None:
+        before, storage.writes = storage.writes, 0
+        return kept(storage, FILE, None) if before else None
+
+    leases.grant("load_balancer", 10.0, 1000, "")
+    assert written() is None, "required: awaited anyway"
+    leases.grant("console", 10.0, 1000, "")
+    assert written() == ["console"]
+    leases.grant("console", 12.0, 2000, "")
+    leases.outlive(["load_balancer", "ocpp"])
+    leases.outlive(["load_balancer"])
+    assert written() is None, "a renewal, and a source that holds no lease"
+    leases.outlive([])
+    leases.configure((), 6.0)
+    assert written() == ["console", "load_balancer"]
+    assert leases.release("console") and written() == ["load_balancer"]
+    assert not leases.release("console") and written() is None
 
 
 def test_of_equal_limits_the_same_one_is_always_told() -> None:

@@ -62,6 +62,14 @@ def test_no_other_door_lets_in_what_could_not_be_published(unix_port: str, tmp_p
     assert refused > 20
 
 
+def test_a_message_for_which_there_is_no_memory_is_malformed(unix_port: str) -> None:
+    """S5: it is refused like any other that cannot be read, and the next one is taken."""
+    lines = run(unix_port, "tight.py", "12000", options=("-X", "heapsize=160K")).splitlines()
+    assert lines[0] == lines[1] == "malformed: too much for the memory that is left"
+    assert lines[3] == lines[4] == "malformed: nested deeper than 6 levels"
+    assert lines[5] == "taken"
+
+
 @pytest.mark.broker
 async def test_every_hostile_message_is_answered_with_the_memory_of_a_real_board(
     unix_port: str, broker: RunningBroker, tmp_path: Path
