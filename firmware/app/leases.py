@@ -98,13 +98,11 @@ class Leases:
         keep(self._storage, FILE, names)
         self._remembered = names
 
-    def expire(self, now: int) -> bool:
-        """Mark what has run out; return whether anything has."""
-        changed = False
+    def expire(self, now: int) -> None:
+        """Mark what has run out."""
         for lease in self.by_source.values():
-            if not lease.expired and now >= lease.ends:
-                lease.expired = changed = True
-        return changed
+            if now >= lease.ends:
+                lease.expired = True
 
     def next_expiry(self) -> int | None:
         """Ticks at which the next lease runs out."""

@@ -3,7 +3,7 @@
 import pytest
 
 from firmware.app.leases import FILE, Leases
-from firmware.app.records import kept
+from firmware.app.records import keep, kept
 from tests.firmware.app.fakes import Bench, MemoryStorage
 
 REQUIRED = {"required_sources": ["load_balancer"], "fallback_current_a": 8.0}
@@ -204,6 +204,20 @@ def test_the_flash_is_written_only_when_who_is_awaited_after_a_boot_changes() ->
     assert written() == ["console", "load_balancer"]
     assert leases.release("console") and written() == ["load_balancer"]
     assert not leases.release("console") and written() is None
+
+
+def test_more_names_than_places_on_the_flash_of_older_firmware_never_become_nine_leases() -> None:
+    bench = Bench()
+    bench.send("configure", settings=REQUIRED)
+    keep(bench.storage, FILE, [f"s{number}" for number in range(8)])
+    bench.boot()
+    for number in range(8):
+        lease(bench, 20.0, source=f"s{number}")
+    reply = bench.send("set_limit", current_a=20.0, valid_for_s=60, source="load_balancer")
+    assert (reply["stage"], reply["code"]) == ("rejected", "out_of_range")
+    assert bench.send("release_limit", source="s0")["stage"] == "done"
+    lease(bench, 20.0)
+    assert len(bench.state()["leases"]) == 8
 
 
 def test_of_equal_limits_the_same_one_is_always_told() -> None:
