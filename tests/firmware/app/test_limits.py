@@ -2,6 +2,7 @@
 
 import pytest
 
+from firmware.app import limits
 from firmware.app.leases import FILE, Leases
 from firmware.app.records import keep, kept
 from tests.firmware.app.fakes import Bench, MemoryStorage
@@ -349,3 +350,47 @@ def test_a_silent_meter_is_a_fault_and_unknown_not_zero() -> None:
     bench.meter.silent = False
     bench.run(15)
     assert bench.status() == "Charging"
+
+
+@pytest.mark.parametrize(
+    ("row", "current_a", "limited_by", "reason"),
+    [
+        (limits.of_cable(0.0), 0.0, "cable", "0 A: the rating of the cable cannot be read; plug it in again"),
+        (limits.of_cable(-1.0), 0.0, "cable", "0 A: the rating of the cable cannot be read; plug it in again"),
+        (limits.of_cable(1.0), 1.0, "cable", "1 A: rating of the cable"),
+        (limits.of_cable(20.0), 20.0, "cable", "20 A: rating of the cable"),
+        (limits.of_hardware(32.0, 32.0), 32.0, "hardware", "32 A: rating of the charger"),
+        (limits.of_hardware(32.0, 80.0), 32.0, "hardware", "32 A: rating of the charger"),
+        (limits.of_hardware(32.0, 31.9), 31.9, "hardware", "31.9 A: set by the installer (max_current_a)"),
+        (limits.of_temperature(16.0, 64.6), 16.0, "temperature", "16 A: 65 °C in the charger"),
+        (limits.of_temperature(8.0, None), 8.0, "temperature", "8 A: the temperature in the charger is not known"),
+        (limits.of_pause("console", ""), 0.0, "pause", "0 A: paused by console"),
+        (limits.of_pause("console", "peak"), 0.0, "pause", "0 A: paused by console: peak"),
+    ],
+)
+def test_each_limit_is_told_in_words(
+    row: tuple[float, str, str], current_a: float, limited_by: str, reason: str
+) -> None:
+    assert row == (current_a, limited_by, reason)
+
+
+@pytest.mark.parametrize(
+    ("current_a", "reason", "offer_a"),
+    [
+        (0.0, "r", 0.0),
+        (0.01, "0 A: below the 6 A that a car needs (r)", 0.0),
+        (5.99, "0 A: below the 6 A that a car needs (r)", 0.0),
+        (6.0, "r", 6.0),
+        (6.01, "r", 6.01),
+    ],
+)
+def test_what_is_too_little_for_a_car(current_a: float, reason: str, offer_a: float) -> None:
+    limit = limits.smallest([(7.0, "b", "s"), (current_a, "a", "r"), (current_a, "later", "x")])
+    assert (limit.current_a, limit.limited_by, limit.reason, limit.offer_a()) == (current_a, "a", reason, offer_a)
+
+
+@pytest.mark.parametrize(
+    ("row", "word"), [(limits.of_start_delay(), "start_delay"), (limits.of_interruption(), "power_loss")]
+)
+def test_while_it_waits_nothing_flows_and_it_says_why(row: tuple[float, str, str], word: str) -> None:
+    assert row[:2] == (0.0, word) and row[2].startswith("0 A: ")

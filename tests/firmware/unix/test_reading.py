@@ -81,7 +81,7 @@ async def test_every_hostile_message_is_answered_with_the_memory_of_a_real_board
         online = list(charger.site.online)
         for number, payload in enumerate(flood):
             before = len(charger.site.replies)
-            charger.site.client.publish(f"{TOPIC}/command", payload, 1, False)
+            charger.site.client.publish(f"{TOPIC}/command/from/access", payload, 1, False)
             charger.site.client.publish(f"{TOPIC}/event/ack", payload, 1, False)
             replies = await eventually(lambda seen=before: charger.site.replies[seen:], 10, f"answer to {number}")
             assert replies[0]["stage"] == "rejected", (payload[:100], replies)
