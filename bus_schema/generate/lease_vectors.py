@@ -150,6 +150,9 @@ def _told() -> Iterator[list[Step]]:
     others = [_limit(f"s{number}", 20.0) for number in range(MAX_LEASES)]
     yield _timed([required, *others, _limit("load_balancer", 12.0), release | {"source": "s0"}, others[-1]])
     yield _timed([*others, required, _limit("s0", 16.0), release | {"source": "s0"}, required, others[0]])
+    # A source that is no longer required keeps its lease, and with it its place.
+    held = [required, _limit("load_balancer", 20.0), *others[:7]]
+    yield _timed([*held, _configure(required_sources=["console"]), _configure(required_sources=[]), others[7]])
     # A restart: who held a lease is awaited, until it renews or releases, or is no longer required.
     yield _timed([_limit("console", 20.0), restart, _limit("console", 12.0), restart, release | {"source": "console"}])
     yield _timed([required, _limit("load_balancer", 20.0), restart, _configure(required_sources=[]), restart, look])

@@ -57,13 +57,8 @@ class Leases:
 
         ``required`` is what will be required. Raises like :meth:`grant`.
         """
-        names = []
-        for name in self._remembered:
-            if name in self.by_source or name in required or name not in self._required:
-                names.append(name)
-        for name in self.by_source:
-            if name in self._required and name not in required and name not in names:
-                names.append(name)
+        names = [name for name in self._remembered if name not in self._required]
+        names += [name for name in self.by_source if name in self._required and name not in required]
         if names != self._remembered:
             self._remember(names)
 
@@ -103,13 +98,11 @@ class Leases:
         keep(self._storage, FILE, names)
         self._remembered = names
 
-    def expire(self, now: int) -> bool:
-        """Mark what has run out; return whether anything has."""
-        changed = False
+    def expire(self, now: int) -> None:
+        """Mark what has run out."""
         for lease in self.by_source.values():
-            if not lease.expired and now >= lease.ends:
-                lease.expired = changed = True
-        return changed
+            if now >= lease.ends:
+                lease.expired = True
 
     def next_expiry(self) -> int | None:
         """Ticks at which the next lease runs out."""

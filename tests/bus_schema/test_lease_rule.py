@@ -56,7 +56,7 @@ steps = st.one_of(
                     "fallback_current_a": st.sampled_from([0.0, 5.0, 6.0, 8.0, 10.0, 32.0]),
                     "max_current_a": st.sampled_from([6.0, 10.0, 32.0, 80.0]),
                 },
-            ),
+            ).filter(bool),
         }
     ),
     st.fixed_dictionaries({"do": st.just("pause"), "source": sources, "reason": st.sampled_from(REASONS)}),

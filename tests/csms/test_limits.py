@@ -136,6 +136,24 @@ async def test_a_limit_that_kill_9_has_cut_is_neither_done_nor_refused(tmp_path:
         assert again.stage is ReplyStage.ACCEPTED, "the broker delivers it again: it is not executed twice"
 
 
+async def test_a_required_source_always_finds_a_place() -> None:
+    async with Stage() as site:
+        await site.station()
+        for number in range(7):
+            answer = await site.send(site.command(SetLimit, f"s{number}", current_a=20.0, valid_for_s=60))
+            assert answer.stage is ReplyStage.DONE, answer
+        answer = await site.send(site.command(SetLimit, "s7", current_a=20.0, valid_for_s=60))
+        assert (answer.stage, answer.code) == (ReplyStage.REJECTED, ReplyCode.OUT_OF_RANGE)
+        answer = await site.send(site.command(SetLimit, "load_balancer", current_a=12.0, valid_for_s=60))
+        assert answer.stage is ReplyStage.DONE, answer
+        assert len(site.agent._ports["box-1"].connector.state.leases) == 8
+        more = {"required_sources": ["load_balancer", "console"]}
+        answer = await site.send(site.command(Configure, settings=more))
+        assert (answer.code, "release one" in answer.reason) == (ReplyCode.OUT_OF_RANGE, True)
+        assert (await site.send(site.command(ReleaseLimit, "s3"))).stage is ReplyStage.DONE
+        assert (await site.send(site.command(Configure, settings=more))).stage is ReplyStage.DONE
+
+
 async def test_release_pause_and_resume() -> None:
     async with Stage(id_tags=CARDS, stations={"box": {}}) as site:
         station = await site.station()

@@ -5,6 +5,8 @@ _SAFETY = (f"{_BALANCER}/test_orders.py", f"{_BALANCER}/test_safety.py", f"{_BAL
 _QUICK = ("-k", "not without_one and not without_hearing")
 """What searches for long is left out: a mutant must be noticed by a test that says what is wrong."""
 
+_LEASES = ("tests/bus_schema/test_lease_rule.py", "tests/firmware/app/test_limits.py")
+
 TARGETS: dict[str, tuple[str, ...]] = {
     f"agents/load_balancer/{module}.py": tests
     for module, tests in {
@@ -16,5 +18,5 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "history": (f"{_BALANCER}/test_records.py", f"{_BALANCER}/test_history.py"),
         "claim": (f"{_BALANCER}/test_claim.py", "-k", "not without_one"),
     }.items()
-}
+} | {"firmware/app/leases.py": _LEASES, "firmware/app/limits.py": _LEASES}
 """Module → pytest's arguments. Tests marked ``slow`` are left out: what only they notice, nobody notices in time."""

@@ -9,6 +9,7 @@ from firmware.app.leases import Leases
 from firmware.app.operations import Operations
 from firmware.app.settings import Settings
 from firmware.app.text import clip
+from firmware.app.validation import check_values
 from tests.firmware.app.fakes import MemoryStorage
 
 SNAPSHOT: Any = SimpleNamespace(derated_a=RATED_A, cable_a=1000.0)
@@ -20,7 +21,7 @@ class Play:
     def __init__(self) -> None:
         self.storage = MemoryStorage()
         self.boot()
-        self._operations._configure({"settings": dict(SETTINGS), "source": "test"}, 0)
+        assert self._execute({"do": "configure", "at_ms": 0, "settings": SETTINGS})
 
     def boot(self) -> None:
         self.settings = Settings(self.storage)
@@ -59,12 +60,14 @@ class Play:
             "next_ms": self.leases.next_expiry(),
         }
 
+    def _execute(self, step: dict[str, Any]) -> bool:
+        head = {"id": "x", "ts": 0, "deadline_ts": 0, "source": "test", "op": step["do"]}
+        return self._operations.execute(check_values(head | step), step["at_ms"])[0] == "done"
+
     def _do(self, step: dict[str, Any]) -> bool:
         match step["do"]:
             case "set_limit" | "release_limit" | "configure":
-                return (
-                    self._operations.execute({"op": step["do"], "source": "test", **step}, step["at_ms"])[0] == "done"
-                )
+                return self._execute(step)
             case "pause":
                 self.sessions.paused, self.sessions.paused_by = True, step["source"]
                 self.sessions.pause_reason = step["reason"]

@@ -303,6 +303,26 @@ def test_hostile_payloads(payload: bytes) -> None:
     assert (reply["stage"], reply["code"], reply["id"]) == ("rejected", "malformed", None)
 
 
+def test_when_memory_runs_out_it_is_answered_and_counted_like_what_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """S5."""
+
+    def full(_: object) -> None:
+        raise MemoryError
+
+    bench = Bench()
+    unread = bench.charger.unread
+    with monkeypatch.context() as patched:
+        patched.setattr("firmware.app.json_text.json", SimpleNamespace(loads=full))
+        bench.deliver(b"{}")
+        bench.charger.on_message("ev/v1/garage/charger/c1/event/ack", b"{}", False)
+    (reply,) = bench.of("command_reply")
+    assert (reply["code"], reply["reason"]) == ("malformed", "too much for the memory that is left")
+    assert bench.charger.unread == unread + 1
+    assert bench.send("identify")["stage"] == "done"
+
+
 @pytest.mark.parametrize("current", ["-1", "1e999", "1001", '"16"', "true", "null", "[16]"])
 def test_amperes_that_are_none(current: str) -> None:
     bench = Bench()

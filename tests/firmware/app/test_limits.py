@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.firmware.app.fakes import Bench
+from firmware.app import limits
+from firmware.app.leases import FILE, Leases
+from firmware.app.records import keep, kept
+from tests.firmware.app.fakes import Bench, MemoryStorage
 
 REQUIRED = {"required_sources": ["load_balancer"], "fallback_current_a": 8.0}
 
@@ -153,6 +156,80 @@ def test_only_so_many_sources_but_always_the_required_ones() -> None:
     assert len(bench.state()["leases"]) == 8
 
 
+def test_a_requirement_for_which_there_is_no_place_is_refused() -> None:
+    """Nine leases would not fit the state message: no agent could read it."""
+    bench = Bench()
+    for number in range(8):
+        lease(bench, 20.0, source=f"s{number}")
+    reply = bench.send("configure", settings=REQUIRED)
+    assert (reply["stage"], reply["code"]) == ("rejected", "out_of_range") and "release one" in reply["reason"]
+    assert bench.charger.settings.required_sources == ()
+    assert bench.send("release_limit", source="s5")["stage"] == "done"
+    assert bench.send("configure", settings=REQUIRED)["stage"] == "done"
+    lease(bench, 12.0)
+    assert len(bench.state()["leases"]) == 8
+
+
+def test_nobody_that_held_a_lease_before_a_reboot_is_forgotten_for_another() -> None:
+    bench = Bench()
+    for number in range(8):
+        lease(bench, 20.0, source=f"s{number}")
+    bench.boot()
+    reply = bench.send("set_limit", current_a=20.0, valid_for_s=60, source="another")
+    assert (reply["stage"], reply["code"]) == ("rejected", "out_of_range")
+    for number in range(1, 8):
+        lease(bench, 20.0, source=f"s{number}")
+    bench.charge()
+    assert limited(bench) == (6.0, "fallback") and "s0 limited before the restart" in bench.state()["limit_reason"]
+
+
+def test_the_flash_is_written_only_when_who_is_awaited_after_a_boot_changes() -> None:
+    storage = MemoryStorage()
+    leases = Leases(storage)
+    leases.configure(("load_balancer", "ocpp"), 6.0)
+
+    def written() -> list[str] | None:
+        before, storage.writes = storage.writes, 0
+        return kept(storage, FILE, None) if before else None
+
+    leases.grant("load_balancer", 10.0, 1000, "")
+    assert written() is None, "required: awaited anyway"
+    leases.grant("console", 10.0, 1000, "")
+    assert written() == ["console"]
+    leases.grant("console", 12.0, 2000, "")
+    leases.outlive(["load_balancer", "ocpp"])
+    leases.outlive(["load_balancer"])
+    assert written() is None, "a renewal, and a source that holds no lease"
+    leases.outlive([])
+    leases.configure((), 6.0)
+    assert written() == ["console", "load_balancer"]
+    assert leases.release("console") and written() == ["load_balancer"]
+    assert not leases.release("console") and written() is None
+
+
+def test_more_names_than_places_on_the_flash_of_older_firmware_never_become_nine_leases() -> None:
+    bench = Bench()
+    bench.send("configure", settings=REQUIRED)
+    keep(bench.storage, FILE, [f"s{number}" for number in range(8)])
+    bench.boot()
+    for number in range(8):
+        lease(bench, 20.0, source=f"s{number}")
+    reply = bench.send("set_limit", current_a=20.0, valid_for_s=60, source="load_balancer")
+    assert (reply["stage"], reply["code"]) == ("rejected", "out_of_range")
+    assert bench.send("release_limit", source="s0")["stage"] == "done"
+    lease(bench, 20.0)
+    assert len(bench.state()["leases"]) == 8
+
+
+def test_of_equal_limits_the_same_one_is_always_told() -> None:
+    for order in (["console", "technician"], ["technician", "console"]):
+        bench = Bench()
+        bench.charge()
+        for source in order:
+            lease(bench, 10.0, source=source)
+        assert limited(bench) == (10.0, "console")
+
+
 def test_the_cable_and_the_installer_bind() -> None:
     bench = Bench()
     bench.pilot.cable_a = 13.0
@@ -273,3 +350,47 @@ def test_a_silent_meter_is_a_fault_and_unknown_not_zero() -> None:
     bench.meter.silent = False
     bench.run(15)
     assert bench.status() == "Charging"
+
+
+@pytest.mark.parametrize(
+    ("row", "current_a", "limited_by", "reason"),
+    [
+        (limits.of_cable(0.0), 0.0, "cable", "0 A: the rating of the cable cannot be read; plug it in again"),
+        (limits.of_cable(-1.0), 0.0, "cable", "0 A: the rating of the cable cannot be read; plug it in again"),
+        (limits.of_cable(1.0), 1.0, "cable", "1 A: rating of the cable"),
+        (limits.of_cable(20.0), 20.0, "cable", "20 A: rating of the cable"),
+        (limits.of_hardware(32.0, 32.0), 32.0, "hardware", "32 A: rating of the charger"),
+        (limits.of_hardware(32.0, 80.0), 32.0, "hardware", "32 A: rating of the charger"),
+        (limits.of_hardware(32.0, 31.9), 31.9, "hardware", "31.9 A: set by the installer (max_current_a)"),
+        (limits.of_temperature(16.0, 64.6), 16.0, "temperature", "16 A: 65 °C in the charger"),
+        (limits.of_temperature(8.0, None), 8.0, "temperature", "8 A: the temperature in the charger is not known"),
+        (limits.of_pause("console", ""), 0.0, "pause", "0 A: paused by console"),
+        (limits.of_pause("console", "peak"), 0.0, "pause", "0 A: paused by console: peak"),
+    ],
+)
+def test_each_limit_is_told_in_words(
+    row: tuple[float, str, str], current_a: float, limited_by: str, reason: str
+) -> None:
+    assert row == (current_a, limited_by, reason)
+
+
+@pytest.mark.parametrize(
+    ("current_a", "reason", "offer_a"),
+    [
+        (0.0, "r", 0.0),
+        (0.01, "0 A: below the 6 A that a car needs (r)", 0.0),
+        (5.99, "0 A: below the 6 A that a car needs (r)", 0.0),
+        (6.0, "r", 6.0),
+        (6.01, "r", 6.01),
+    ],
+)
+def test_what_is_too_little_for_a_car(current_a: float, reason: str, offer_a: float) -> None:
+    limit = limits.smallest([(7.0, "b", "s"), (current_a, "a", "r"), (current_a, "later", "x")])
+    assert (limit.current_a, limit.limited_by, limit.reason, limit.offer_a()) == (current_a, "a", reason, offer_a)
+
+
+@pytest.mark.parametrize(
+    ("row", "word"), [(limits.of_start_delay(), "start_delay"), (limits.of_interruption(), "power_loss")]
+)
+def test_while_it_waits_nothing_flows_and_it_says_why(row: tuple[float, str, str], word: str) -> None:
+    assert row[:2] == (0.0, word) and row[2].startswith("0 A: ")

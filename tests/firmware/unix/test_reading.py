@@ -62,6 +62,14 @@ def test_no_other_door_lets_in_what_could_not_be_published(unix_port: str, tmp_p
     assert refused > 20
 
 
+def test_a_message_for_which_there_is_no_memory_is_malformed(unix_port: str) -> None:
+    """S5: it is refused like any other that cannot be read, and the next one is taken."""
+    lines = run(unix_port, "tight.py", "12000", options=("-X", "heapsize=160K")).splitlines()
+    assert lines[0] == lines[1] == "malformed: too much for the memory that is left"
+    assert lines[3] == lines[4] == "malformed: nested deeper than 6 levels"
+    assert lines[5] == "taken"
+
+
 @pytest.mark.broker
 async def test_every_hostile_message_is_answered_with_the_memory_of_a_real_board(
     unix_port: str, broker: RunningBroker, tmp_path: Path
@@ -73,7 +81,7 @@ async def test_every_hostile_message_is_answered_with_the_memory_of_a_real_board
         online = list(charger.site.online)
         for number, payload in enumerate(flood):
             before = len(charger.site.replies)
-            charger.site.client.publish(f"{TOPIC}/command", payload, 1, False)
+            charger.site.client.publish(f"{TOPIC}/command/from/access", payload, 1, False)
             charger.site.client.publish(f"{TOPIC}/event/ack", payload, 1, False)
             replies = await eventually(lambda seen=before: charger.site.replies[seen:], 10, f"answer to {number}")
             assert replies[0]["stage"] == "rejected", (payload[:100], replies)
