@@ -6,5 +6,5 @@ for name in sys.argv[1:]:
     try:
         __import__(name)
         print(name)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a module does on its way
         print(name, repr(error))

@@ -1,4 +1,4 @@
-"""The safety loop while the milliseconds since boot need one more bit: ``wraps.py WRAP_MS``. Prints what has happened."""
+"""A charge while the milliseconds since boot come to need one more bit: ``wraps.py WRAP_MS``. Prints what happened."""
 
 import sys
 
