@@ -9,9 +9,15 @@
 
 #include "cp_port.h"
 
+#ifdef CP_PORT_BARE
+#include "cp_bare_binding.h"
+#else
+#define CP_BARE_FUNCTIONS
+#endif
+
 #ifdef CP_PORT_HOST
 #include "cp_circuit_binding.h"
-#define PORT_FUNCTIONS CP_CIRCUIT_FUNCTIONS
+#define PORT_FUNCTIONS CP_CIRCUIT_FUNCTIONS CP_BARE_FUNCTIONS
 #else
 #define PORT_FUNCTIONS
 #endif

@@ -1,10 +1,15 @@
 #include "cp_library.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* What may have stood in memory before. */
+#define LEFTOVER 0xA5
 
 cp_core *cp_library_new(const cp_board *board, cp_ms now_ms) {
     cp_core *core = malloc(sizeof *core);
     if (core != NULL) {
+        memset(core, LEFTOVER, sizeof *core);
         cp_core_init(core, board, now_ms);
     }
     return core;

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from firmware.cp_pwm.specification import Board, Inputs, Outputs, PilotInterlock
 from tests.firmware.cp_pwm.native import Native, Twin
+from tests.firmware.cp_pwm.traces import next_tick_ms
 
 
 class Bench:
@@ -64,7 +65,7 @@ class Bench:
         self.spec.tick(self.now_ms, self.inputs)
         if self.twin is not None:
             assert self.twin.tick(self.now_ms, self.inputs) == self.out, f"C differs at {self.now_ms} ms"
-        self._go_to(min(end_ms, self.spec.next_deadline_ms()))
+        self._go_to(next_tick_ms(self.now_ms, min(end_ms, self.spec.next_deadline_ms())))
 
     def _go_to(self, now_ms: int) -> None:
         """Let time go by in which nothing happens but signs of life and temperatures."""

@@ -351,6 +351,12 @@ def test_simplified_car_is_capped() -> None:
     assert bench.out.offered_ma == 16_000
 
 
+def test_a_simplified_car_is_offered_nothing_with_a_cap_below_6_a() -> None:
+    bench = Bench(simplified_cap_ma=1)
+    bench.run(1_000, high_mv=12_000)
+    assert bench.run(2_000, high_mv=6_000, low_mv=-12_000, offer_ma=16_000, permit=True).offered_ma == 0
+
+
 class TestSelfTest:
     def bench(self) -> Bench:
         bench = Bench(has_residual_test=True)

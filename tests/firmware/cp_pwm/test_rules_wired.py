@@ -56,6 +56,10 @@ class TestDerating:
         assert not bench.run(3_000, high_mv=6_000).contactor
         assert bench.run(6_000, temperature_mc=62_000).contactor and faults(bench) == ()
 
+    @pytest.mark.parametrize("temperature_mc", [-40_000, 61_000])
+    def test_what_is_plausible_is_known_for_as_long_as_it_is_handed_in(self, temperature_mc: int) -> None:
+        assert Bench().run(100_000, temperature_mc=temperature_mc).derated_ma == 32_000
+
     @pytest.mark.parametrize("temperature_mc", [UNKNOWN_MC, -40_001, 125_001, 2**31 - 1])
     def test_what_is_not_plausible_is_unknown_after_30_s(self, temperature_mc: int) -> None:
         bench = Bench().charge()

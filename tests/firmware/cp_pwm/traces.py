@@ -122,6 +122,20 @@ DIRECTED = {
     ),
     "the plug is pulled": (*CLOSING, Step((("proximity_ohm", NO_PLUG_OHM),), 300)),
     "an offer that no duty can say": (*CLOSING, Step((("offer_ma", 51_500),), 300), *BEATS[:8]),
+    "the diode is missed, found and the fault cleared": (
+        *CLOSING,
+        Step((("low_mv", -9_000),), 100),
+        Step((("low_mv", -12_000),), 100),
+        Step((("clear", True),), 100),
+        *BEATS[:8],
+    ),
+    "more than 51 A": (
+        *CLOSING,
+        Step((("offer_ma", 63_000),), 300),
+        *BEATS[:8],
+        Step((("offer_ma", 99_000),), 300),
+        *BEATS[:8],
+    ),
     "a car comes while the device is tested": (
         *CLOSING,
         Step((("high_mv", 12_000),), 100),
@@ -173,6 +187,11 @@ def apply(inputs: Inputs, changes: tuple[Change, ...], now_ms: int, outputs: Out
             setattr(inputs, name, value)
 
 
+def next_tick_ms(now_ms: int, due_ms: int) -> int:
+    """Return when to tick next: right before something is due, so that being early shows, then when it is."""
+    return due_ms - 1 if due_ms - 1 > now_ms else due_ms
+
+
 Sample = tuple[int, Inputs, Outputs]
 
 
@@ -189,7 +208,7 @@ def run_every_ms(board: Board, trace: list[Step], start_ms: int = 1_000) -> list
 
 
 def run_by_events(board: Board, trace: list[Step], start_ms: int = 1_000) -> list[Sample]:
-    """Tick only when inputs change and at deadlines; return every tick."""
+    """Tick only when inputs change, at deadlines and right before them; return every tick."""
     spec, inputs, samples, now_ms = PilotInterlock(board, start_ms), Inputs(), [], start_ms
     for step in trace:
         apply(inputs, step.changes, now_ms, spec.outputs)
@@ -197,7 +216,7 @@ def run_by_events(board: Board, trace: list[Step], start_ms: int = 1_000) -> lis
         end_ms = now_ms + step.wait_ms
         while now_ms < end_ms:
             samples.append((now_ms, frozen, spec.tick(now_ms, inputs)))
-            now_ms = min(end_ms, spec.next_deadline_ms())
+            now_ms = next_tick_ms(now_ms, min(end_ms, spec.next_deadline_ms()))
     return samples
 
 

@@ -1,7 +1,6 @@
 #include "cp_circuit_binding.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "py/runtime.h"
@@ -52,9 +51,9 @@ static mp_obj_t circuit_set(size_t n_args, const mp_obj_t *args, mp_map_t *kw_ar
         const mp_int_t value = mp_obj_get_int(kw_args->table[i].value);
         int32_t *field = find(&host->circuit, name);
         if (field != NULL) {
-            cp_host_lock(host);
+            cp_host_lock();
             *field = (int32_t)value;
-            cp_host_unlock(host);
+            cp_host_unlock();
         } else {
             no_such_field(name);
         }
@@ -90,13 +89,13 @@ static mp_obj_t circuit_get(mp_obj_t name_object) {
     cp_host *host = begun();
     const char *name = mp_obj_str_get_str(name_object);
     int64_t value = 0;
-    cp_host_lock(host);
+    cp_host_lock();
     const int32_t *field = find(&host->circuit, name);
     const bool found = field != NULL || result(host, name, &value);
     if (field != NULL) {
         value = *field;
     }
-    cp_host_unlock(host);
+    cp_host_unlock();
     if (!found) {
         no_such_field(name);
     }
@@ -106,18 +105,18 @@ MP_DEFINE_CONST_FUN_OBJ_1(cp_circuit_get_obj, circuit_get);
 
 static mp_obj_t circuit_energy_wh(void) {
     cp_host *host = begun();
-    cp_host_lock(host);
+    cp_host_lock();
     const int64_t energy_uj = *host->energy.energy_uj;
-    cp_host_unlock(host);
+    cp_host_unlock();
     return mp_obj_new_int_from_ll(energy_uj / CP_REGISTER_UJ_PER_WH);
 }
 MP_DEFINE_CONST_FUN_OBJ_0(cp_circuit_energy_wh_obj, circuit_energy_wh);
 
 static mp_obj_t circuit_energy_in(mp_obj_t path) {
     cp_host *host = begun();
-    cp_host_lock(host);
+    cp_host_lock();
     const bool kept = cp_register_keep_in(&host->energy, mp_obj_str_get_str(path));
-    cp_host_unlock(host);
+    cp_host_unlock();
     if (!kept) {
         mp_raise_OSError(errno);
     }
@@ -128,9 +127,9 @@ MP_DEFINE_CONST_FUN_OBJ_1(cp_circuit_energy_in_obj, circuit_energy_in);
 static mp_obj_t circuit_advance(mp_obj_t ms) {
     cp_host *host = paused();
     const mp_int_t passed_ms = mp_obj_get_int(ms);
-    cp_host_lock(host);
+    cp_host_lock();
     cp_host_advance(host, passed_ms);
-    cp_host_unlock(host);
+    cp_host_unlock();
     return mp_const_none;
 }
 MP_DEFINE_CONST_FUN_OBJ_1(cp_circuit_advance_obj, circuit_advance);
@@ -156,15 +155,15 @@ MP_DEFINE_CONST_FUN_OBJ_0(cp_circuit_pause_obj, circuit_pause);
 
 static mp_obj_t circuit_power_cycle(void) {
     cp_host *host = paused();
-    cp_host_lock(host);
+    cp_host_lock();
     cp_host_power_cycle(host);
-    cp_host_unlock(host);
+    cp_host_unlock();
     return mp_const_none;
 }
 MP_DEFINE_CONST_FUN_OBJ_0(cp_circuit_power_cycle_obj, circuit_power_cycle);
 
 static mp_obj_t circuit_power_loss(void) {
-    raise(SIGKILL);
+    cp_host_power_loss();
     return mp_const_none;
 }
 MP_DEFINE_CONST_FUN_OBJ_0(cp_circuit_power_loss_obj, circuit_power_loss);
@@ -174,9 +173,9 @@ static mp_obj_t circuit_can_put(mp_obj_t id, mp_obj_t data) {
     mp_buffer_info_t buffer;
     mp_get_buffer_raise(data, &buffer, MP_BUFFER_READ);
     const mp_int_t number = mp_obj_get_int(id);
-    cp_host_lock(host);
+    cp_host_lock();
     cp_can_put(&host->can_received, (uint32_t)number, buffer.buf, (uint8_t)MIN(buffer.len, UINT8_MAX));
-    cp_host_unlock(host);
+    cp_host_unlock();
     return mp_const_none;
 }
 MP_DEFINE_CONST_FUN_OBJ_2(cp_circuit_can_put_obj, circuit_can_put);
@@ -189,9 +188,9 @@ static mp_obj_t circuit_can_sent(mp_obj_t object) {
     if (buffer.len < CP_CAN_BYTES + 1) {
         mp_raise_ValueError(MP_ERROR_TEXT("needs a buffer of 9 bytes"));
     }
-    cp_host_lock(host);
+    cp_host_lock();
     const bool taken = cp_can_take(&host->can_sent, &frame);
-    cp_host_unlock(host);
+    cp_host_unlock();
     if (!taken) {
         return mp_const_none;
     }

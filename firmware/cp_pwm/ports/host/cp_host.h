@@ -1,12 +1,12 @@
-/* The host port's machine: core, virtual circuit, register and time.
+/* The machine of a port without hardware: core, virtual circuit, register and time.
  *
  * Time is virtual. It stands still unless somebody advances it, or lets it run: then a thread of its own ticks every
  * millisecond of it, whatever the interpreter does, as the safety task on core 0 does on ESP32. Everything here takes
- * the machine's lock; the application's requests and reports do not need it. */
+ * the machine's lock; the application's requests and reports do not need it.
+ *
+ * Locks, threads and the end of the process are cp_host_thread.c's on a host; ports/bare has none of them. */
 #ifndef CP_HOST_H
 #define CP_HOST_H
-
-#include <pthread.h>
 
 #include "cp_can.h"
 #include "cp_circuit.h"
@@ -15,8 +15,6 @@
 #define CP_HOST_MAX_SPEED 1000
 
 typedef struct {
-    pthread_mutex_t lock;
-    pthread_t thread;
     cp_board board;
     cp_cycle cycle;
     cp_circuit circuit;
@@ -31,12 +29,15 @@ typedef struct {
     bool running;
 } cp_host;
 
-/* The only machine of this process. */
+/* The only machine there is. */
 cp_host *cp_host_machine(void);
 
-void cp_host_lock(cp_host *host);
+void cp_host_lock(void);
 
-void cp_host_unlock(cp_host *host);
+void cp_host_unlock(void);
+
+/* Let a millisecond pass for the circuit, not yet for the core. The caller has the lock. */
+void cp_host_turn_circuit(cp_host *host);
 
 /* Let so many milliseconds pass. The caller has the lock. */
 void cp_host_advance(cp_host *host, cp_ms ms);
@@ -46,6 +47,9 @@ bool cp_host_run(cp_host *host, int32_t speed);
 
 /* Let time stand still again. */
 void cp_host_pause(cp_host *host);
+
+/* Lose power: nothing more is executed. */
+void cp_host_power_loss(void);
 
 /* Switch off and on: the core begins anew with the same board; circuit, register and time stay. */
 void cp_host_power_cycle(cp_host *host);
