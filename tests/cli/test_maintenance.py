@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agents.cli import signing
-from agents.cli.file_server import OneFile
+from agents.cli.file_server import OneFile, no_browser
+from agents.runtime.serving import plain_http
 from tests.brokers import RunningBroker
 from tests.cli.conftest import Run
 from tests.cli.scripted_charger import SITE, ScriptedCharger
@@ -116,22 +117,23 @@ async def test_the_server_of_one_file_gives_it_to_nobody_else() -> None:
     import asyncio
 
     file = OneFile("a", b"data")
-    server = await asyncio.start_server(file.handle, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    async with plain_http.serving(file.handle, "127.0.0.1", 0, admits=no_browser) as port:
 
-    async def ask(request: bytes) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(request)
-        answer = await reader.read()
-        writer.close()
-        return answer
+        async def ask(request: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            answer = await reader.read()
+            writer.close()
+            return answer
 
-    assert (await ask(f"GET {file.path} HTTP/1.0\r\n\r\n".encode())).endswith(b"\r\n\r\ndata")
-    assert b" 404 " in await ask(b"GET / HTTP/1.0\r\n\r\n")
-    assert b" 405 " in await ask(f"PUT {file.path} HTTP/1.0\r\nContent-Length: 1\r\n\r\nx".encode())
-    taking = OneFile("b")
-    file.path, file.offered = taking.path, None
-    huge = f"PUT {file.path} HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n".encode()
-    assert b" 413 " in await ask(huge)
-    assert b" 413 " in await ask(f"PUT {file.path} HTTP/1.0\r\n\r\n".encode())
-    server.close()
+        assert (await ask(f"GET {file.path} HTTP/1.0\r\n\r\n".encode())).endswith(b"\r\n\r\ndata")
+        assert b" 403 " in await ask(f"GET {file.path} HTTP/1.1\r\nOrigin: http://evil.example\r\n\r\n".encode())
+        assert b" 404 " in await ask(b"GET / HTTP/1.0\r\n\r\n")
+        assert b" 405 " in await ask(f"PUT {file.path} HTTP/1.0\r\nContent-Length: 1\r\n\r\nx".encode())
+        taking = OneFile("b")
+        file.path, file.offered = taking.path, None
+        huge = f"PUT {file.path} HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n".encode()
+        assert b" 413 " in await ask(huge)
+        assert b" 413 " in await ask(f"PUT {file.path} HTTP/1.0\r\n\r\n".encode())
+        assert b" 201 " in await ask(f"PUT {file.path} HTTP/1.0\r\nContent-Length: 3\r\n\r\nlog".encode())
+        assert file.taken == b"log"

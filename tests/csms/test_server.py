@@ -186,3 +186,47 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return cert_file, key_file
+
+
+async def lines_after(site: RealTime, capsys: pytest.CaptureFixture[str], data: bytes) -> str:
+    capsys.readouterr()
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.agent.settings.port)
+    writer.write(data)
+    with contextlib.suppress(OSError):
+        if not data.endswith(b"\r\n\r\n"):
+            writer.write_eof()
+        await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    await asyncio.sleep(0.05)
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "connection closed"),
+        (b"GET /ocpp/box HT", "did not receive a valid HTTP request"),
+        (b"\x16\x03\x01\x02\x00\x01", "did not receive a valid HTTP request"),
+        (b"GET /ocpp/box HTTP/1.1\r\nHost: x\r\n\r\n", "Connection"),
+        (b"GET /ocpp/stranger HTTP/1.1\r\nHost: x\r\n\r\n", "no station of this name"),
+        (
+            b"GET /ocpp/box HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+            "subprotocol",
+        ),
+    ],
+)
+async def test_a_broken_handshake_is_one_line_with_the_peer_and_what_was_wrong(
+    data: bytes, words: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with RealTime() as site:
+        lines = (await lines_after(site, capsys, data)).splitlines()
+        assert len(lines) == 1 and "127.0.0.1" in lines[0] and words in lines[0], lines
+        assert "Traceback" not in caplog.text and caplog.records == []
+
+
+async def test_a_thousand_broken_handshakes_are_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    async with RealTime() as site:
+        lines = [await lines_after(site, capsys, b"GET\r\n\r\n") for _ in range(20)]
+        assert sum(text != "" for text in lines) == 3

@@ -130,7 +130,7 @@ def test_unreadable_file_is_an_error_without_a_line(tmp_path: Path) -> None:
 
 
 def test_what_is_allowed_is_listed(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="Allowed here: default_group, groups, limit_a, metrics_host"):
+    with pytest.raises(ConfigError, match="Allowed here: default_group, groups, hosts, limit_a, metrics_host"):
         load(tmp_path, 'site = "g"\n[door]\nzzz = 1\n')
     assert unknown_key("x", []) == "unknown key. Allowed here: nothing"
 

@@ -71,6 +71,11 @@ class WithOcpp:
             def __init__(self, context: Context[OcppBridgeSettings]) -> None:
                 super().__init__(context, connector=network)
 
+            def kill(self) -> None:
+                super().kill()
+                # The kernel ends the connections of a process that dies.
+                network.cut(lambda _line: True)
+
         class Backend(Csms):
             """The backend on the world's WebSocket."""
 

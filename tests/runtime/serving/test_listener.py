@@ -92,7 +92,7 @@ import asyncio, os, resource, sys
 from agents.runtime.serving.listener import BoundedListener
 async def main():
     refused = []
-    listener = BoundedListener("127.0.0.1", 0, most=10_000, most_of_one=10_000, refused=lambda _h, why: refused.append(why))
+    listener = BoundedListener("127.0.0.1", 0, most=9999, most_of_one=9999, refused=lambda _h, why: refused.append(why))
     server = await asyncio.start_server(lambda reader, writer: None, sock=listener)
     print(listener.getsockname()[1], flush=True)
     resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
