@@ -18,7 +18,8 @@ from agents.ledger.session_rows import load_session
 from agents.ledger.settings import LedgerSettings
 from agents.ledger.settling import NothingToSettle, settle_missing_events, settle_session
 from agents.ledger.storing import Arrival, Boot
-from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
+from agents.ledger.unreadable import is_kept, set_aside
+from agents.runtime.agent import Agent, BusUnavailable, Context, Received, Unreadable, every, on, on_unreadable
 from agents.runtime.quota import Budget
 from bus_schema import Address
 from bus_schema.charger_messages import Meta, State
@@ -59,6 +60,9 @@ NEW_BOOTS = Budget(burst=100, per_s=1 / 30)
 
 NEW_SESSIONS = Budget(burst=300, per_s=0.1)
 """Sessions of a charger that were not known: nobody can plug in and out faster for long."""
+
+UNREADABLE = Budget(burst=50, per_s=1 / 600)
+"""Events of a charger that cannot be read and are kept: one is a defect, a hundred are no more use than fifty."""
 
 LATER = "Nothing is lost by that: it keeps what was refused and may send it again later."
 
@@ -102,6 +106,7 @@ class Ledger(Agent[LedgerSettings]):
         self._events = self.quotas.add("events", budget, "events", LATER, alarm_after=2_000)
         self._boots = self.quotas.add("new_boots", NEW_BOOTS, "events of new boots", LATER)
         self._sessions = self.quotas.add("new_sessions", NEW_SESSIONS, "events of new sessions", LATER)
+        self._unreadable = self.quotas.add("unreadable_events", UNREADABLE, "unreadable events", LATER)
         self._ratings_w: dict[str, int] = {}
 
     async def start(self) -> None:
@@ -140,6 +145,22 @@ class Ledger(Agent[LedgerSettings]):
         self._note(committed)
         self._watched |= committed.incomplete | committed.found
         await self._review_soon(committed.found)
+
+    @on_unreadable(CHARGER_EVENT)
+    async def set_aside(self, unreadable: Unreadable) -> None:
+        """Keep an event that cannot be read, so that it holds up none of those after it."""
+        charger, now_s = unreadable.charger, self.clock.monotonic_s()
+        if self._unreadable.left(charger, now_s) < 1 and not await self.store.run(lambda db: is_kept(db, unreadable)):
+            self._unreadable.refuse(charger, now_s)
+            return
+        kept = await self.store.run(lambda db: set_aside(db, unreadable))
+        if kept.is_new:
+            self._unreadable.take(charger, now_s)
+            self.log.error("event_unreadable", charger=charger, reason=unreadable.reason)
+        if kept.boot_id is not None:
+            await self._acknowledge({(charger, kept.boot_id): kept.acknowledged})
+        self._watched.add(charger)
+        await self._review_soon([charger])
 
     @on(CHARGER_META)
     async def meta(self, received: Received[Meta]) -> None:

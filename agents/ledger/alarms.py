@@ -192,13 +192,13 @@ def _conflicts(db: Database, charger: str, since_ms: int, now_ms: int) -> Standi
 def _registers(db: Database, charger: str, since_ms: int, now_ms: int) -> Standing:
     rows = _some(
         db,
-        select(SessionRow)
+        select(SessionRow.id)
         .where(SessionRow.charger == charger, SessionRow.flagged_ms >= since_ms)
         .order_by(SessionRow.flagged_ms),
     )
-    if not rows:
+    row = db.get(SessionRow, rows[0].id) if rows else None
+    if row is None:
         return {}
-    row: SessionRow = rows[0][0]
     first = load_session(row)
     others = f" {_count(rows, 1)} more sessions contradict themselves." if len(rows) > 1 else ""
     return {

@@ -62,6 +62,25 @@ class Received(Generic[M]):
         return self.address.ids["charger"]
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that breaks the contract, for an agent that must not simply drop it."""
+
+    payload: bytes
+    """As it came; may hold what belongs in no log."""
+    address: Address
+    """Where it came from."""
+    reason: str
+    """Which field is wrong and what was expected."""
+    received_ms: int
+    """When it came, UTC in milliseconds by this agent's clock."""
+
+    @property
+    def charger(self) -> str:
+        """Id of the charger whose topic this is. Raises :class:`KeyError` on topics that have none."""
+        return self.address.ids["charger"]
+
+
 class BusUnavailable(Exception):
     """A message could not be given to the broker in time; nothing is known about its delivery. Try again later."""
 
@@ -139,6 +158,8 @@ class Subscription:
     qos: int
     fair: bool = False
     """Chargers are served in turn, and :meth:`Agent.admits` is asked about each message."""
+    unreadable: bool = False
+    """It wants what cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +192,14 @@ def on(
 def on_cleared(topic: Topic[M]) -> Callable[[F], F]:
     """Mark a method as the handler for the removal of a retained message; it gets the :class:`Address`."""
     return _mark("_subscriptions", (Subscription(topic, 0, True, topic.qos),))
+
+
+def on_unreadable(topic: Topic[M]) -> Callable[[F], F]:
+    """Mark a method that gets each :class:`Unreadable` message of a topic, before it is acknowledged.
+
+    It is reported and counted as rejected all the same. The topic needs a handler of its own, too.
+    """
+    return _mark("_subscriptions", (Subscription(topic, 0, False, topic.qos, unreadable=True),))
 
 
 def every(seconds: float) -> Callable[[F], F]:

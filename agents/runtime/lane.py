@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from agents.runtime.agent import BusUnavailable, Clock, NotAllowed, Received
+from agents.runtime.agent import BusUnavailable, Clock, NotAllowed, Received, Unreadable
 from agents.runtime.backoff import full_jitter
 from agents.runtime.counters import Counters, Durations
 from agents.runtime.fair_queue import FairQueue
@@ -82,13 +82,16 @@ class Lane:
         services: LaneServices,
         *,
         fair: bool = False,
+        unreadable: Callable[[Unreadable], Awaitable[None]] | None = None,
     ) -> None:
         """Serve ``topic`` with ``handler`` (lists of at most ``batch`` if that is not 0) and ``cleared``.
 
-        With ``fair`` the chargers of the topic are served in turn.
+        With ``fair`` the chargers of the topic are served in turn. ``unreadable`` gets what cannot be read.
         """
         self.topic = topic
         self.fair = fair
+        self.keeps_unreadable = unreadable is not None
+        self._unreadable = unreadable
         self.trouble: str | None = None
         """Why the handler is being called again and again, in words; None when all is well."""
         self._handler = handler
@@ -185,7 +188,7 @@ class Lane:
         if self._is_cleared(item):
             done = self._cleared is None or await self._succeeds(self._cleared, item.address, item)
         else:
-            received = self._read(item)
+            received = await self._read(item)
             done = received is not None and (
                 self._handler is None or await self._succeeds(self._handler, received, item)
             )
@@ -205,7 +208,7 @@ class Lane:
         while queue and size and not self._is_cleared(self._next()):
             item = queue.popleft()
             size -= 1
-            received = self._read(item)
+            received = await self._read(item)
             if received is not None:
                 items.append(item)
                 readable.append(received)
@@ -231,7 +234,7 @@ class Lane:
     def _is_cleared(self, item: _Item) -> bool:
         return not item.raw.payload and (self.topic.clearable or self._cleared is not None)
 
-    def _read(self, item: _Item) -> Received[Any] | None:
+    async def _read(self, item: _Item) -> Received[Any] | None:
         raw = item.raw
         # Only commands: a broker may mark what it had queued for an absent client as retained, too (amqtt does).
         if raw.retained and self.topic is CHARGER_COMMAND:
@@ -241,6 +244,10 @@ class Lane:
         try:
             message = self.topic.decode(raw.payload)
         except ContractError as error:
+            if self._unreadable is not None:
+                unreadable = Unreadable(raw.payload, item.address, error.reason, item.received_ms)
+                if not await self._succeeds(self._unreadable, unreadable, item):
+                    return None
             self._services.reject(raw, error.code, error.reason, self.topic)
             return None
         return Received(message, item.address, raw.retained, item.received_ms)

@@ -12,7 +12,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from agents.runtime.agent import Agent, Clock, Subscription
+from agents.runtime.agent import Agent, Clock, Subscription, Unreadable
 from agents.runtime.bus import role_of
 from agents.runtime.counters import Counters
 from agents.runtime.lane import Lane, LaneServices, RawMessage
@@ -47,6 +47,7 @@ class _Wanted:
     batch: int = 0
     cleared: Callable[[Address], Awaitable[None]] | None = None
     fair: bool = False
+    unreadable: Callable[[Unreadable], Awaitable[None]] | None = None
 
 
 class Router:
@@ -86,7 +87,13 @@ class Router:
         found = _wanted_by(agent)
         self._lanes = {
             wanted.topic.name: Lane(
-                wanted.topic, wanted.handler, wanted.batch, wanted.cleared, services, fair=wanted.fair
+                wanted.topic,
+                wanted.handler,
+                wanted.batch,
+                wanted.cleared,
+                services,
+                fair=wanted.fair,
+                unreadable=wanted.unreadable,
             )
             for wanted in found
         }
@@ -121,7 +128,7 @@ class Router:
         if lane is None:
             self._counters.ignored += 1
             raw.acknowledge()
-        elif len(raw.payload) > MAX_MESSAGE_BYTES:
+        elif len(raw.payload) > MAX_MESSAGE_BYTES and not lane.keeps_unreadable:
             reason = f"{lane.topic.name}: {len(raw.payload)} bytes; a message has at most {MAX_MESSAGE_BYTES}"
             self.reject(raw, "too_large", reason, lane.topic)
         elif lane.fair and not self._admits(address):
@@ -246,7 +253,13 @@ def _want(
         if wanted.cleared is not None:
             raise RoutingError(f"{where}: {mark.topic.name} already has a handler for its removal")
         wanted.cleared = method
+    elif mark.unreadable:
+        if wanted.unreadable is not None:
+            raise RoutingError(f"{where}: {mark.topic.name} already has a handler for what cannot be read")
+        wanted.unreadable = method
     else:
         if wanted.handler is not None:
             raise RoutingError(f"{where}: {mark.topic.name} already has a handler")
+        if mark.fair and (mark.qos == 0 or "charger" not in mark.topic.parameters):
+            raise RoutingError(f"{where}: {mark.topic.name} cannot be fair: that takes chargers and QoS 1")
         wanted.handler, wanted.batch, wanted.qos, wanted.fair = method, mark.batch, mark.qos, mark.fair
