@@ -306,10 +306,10 @@ def test_a_broker_that_lets_in_strangers():
 
 
 def test_a_technician_who_reads_what_is_not_for_people():
-    request = said(topics.ACCESS_REQUEST, example(topics.ACCESS_REQUEST))
-    finding = only(add(request))
-    assert (finding.check, finding.where) == ("acl", request.topic)
-    assert diagnose(replace(add(request), user="console")) == []
+    session = said(topics.SESSION, example(topics.SESSION))
+    finding = only(add(session))
+    assert (finding.check, finding.where) == ("acl", session.topic)
+    assert diagnose(replace(add(session), user="console")) == []
 
 
 def test_answers_to_others_are_not_for_the_technician():
