@@ -402,3 +402,10 @@ def test_who_ended_a_session_is_recorded(sender: str, source: str, claimed: str 
     bench.deliver(json.dumps(command).encode(), sender=sender)
     bench.run(1)
     assert bench.events("session_ended")[-1]["detail"] == f"stopped by {shown}"
+
+
+@pytest.mark.parametrize("nominal_v", [208.0, 230.0, 240])
+def test_everybody_is_told_the_nominal_voltage(nominal_v: float) -> None:
+    bench = Bench()
+    bench.send("configure", settings={"nominal_voltage_v": nominal_v})
+    assert bench.of("meta")[-1]["nominal_voltage_v"] == nominal_v
