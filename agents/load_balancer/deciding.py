@@ -23,7 +23,7 @@ from agents.load_balancer.limits import RowLimit, limits_of
 from agents.load_balancer.metering import Drawn, GridMeter
 from agents.load_balancer.prices import Prices
 from agents.load_balancer.safety import Approved, Safety
-from agents.load_balancer.site import PHASES, Kind, Site, build_unchecked
+from agents.load_balancer.site import PHASES, Kind, Site, SiteCharger, build_unchecked
 from agents.load_balancer.views import ChargerView
 
 HORIZON_S = 16 * 3600.0
@@ -103,7 +103,20 @@ class Decider:
         union = tuple(phase for phase in PHASES if phase in phases or phase in configured.phases)
         if union == tuple(sorted(configured.phases)):
             return
-        chargers = {**self.site.chargers, charger: replace(configured, phases=union)}
+        self._count_as(replace(configured, phases=union))
+
+    def take_voltage(self, charger: str, nominal_v: float) -> None:
+        """Count a charger with the nominal voltage that it tells, if that is more than what is configured.
+
+        Never with less: what it says of itself must not make room for its neighbours.
+        """
+        configured = self.site.chargers[charger]
+        if nominal_v <= configured.voltage_v:
+            return
+        self._count_as(replace(configured, voltage_v=nominal_v))
+
+    def _count_as(self, charger: SiteCharger) -> None:
+        chargers = {**self.site.chargers, charger.name: charger}
         self.site = build_unchecked(self.site.circuits.values(), chargers.values(), self.site.timezone)
         self.safety.site = self.site
         self.limits = []
@@ -255,7 +268,7 @@ class Decider:
             known = True
             for phase in PHASES:
                 value = self.meters[name].newest_a(phase)
-                surplus_w -= 230.0 * (value or 0.0)
+                surplus_w -= circuit.meter.voltage_v * (value or 0.0)
             for each in self.site.below[circuit.name]:
                 if self.site.chargers[each].mode.startswith("solar"):
                     drawn_a = self.views[each].drawn_a(now_s) or 0.0

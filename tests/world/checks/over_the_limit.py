@@ -52,7 +52,7 @@ class NeverOverTheLimit(Check):
                 else:
                     total += may.get(str(row.phase), 0.0)
             self.fullest = max(self.fullest, total / limit)
-            if total > limit + ROUNDING_A * max(1.0, len(row.members)) * (230 * 3 if row.kind is Kind.POWER else 1):
+            if total > limit + ROUNDING_A * max(1.0, sum(weight for _, weight in row.members)):
                 shown = {name: self._may_a.get(name) for name, _ in row.members}
                 self.fail(who, f"{row.words}: {total:.2f} of {limit:.2f} may be drawn: {shown}")
 
