@@ -20,7 +20,7 @@ class Play:
     def __init__(self) -> None:
         self.storage = MemoryStorage()
         self.boot()
-        self._operations._configure({"settings": dict(SETTINGS), "source": "test"}, 0)
+        self._operations._configure({"settings": dict(SETTINGS), "source": "test", "on_behalf_of": None}, 0)
 
     def boot(self) -> None:
         self.settings = Settings(self.storage)
@@ -63,7 +63,10 @@ class Play:
         match step["do"]:
             case "set_limit" | "release_limit" | "configure":
                 return (
-                    self._operations.execute({"op": step["do"], "source": "test", **step}, step["at_ms"])[0] == "done"
+                    self._operations.execute(
+                        {"op": step["do"], "source": "test", "on_behalf_of": None, **step}, step["at_ms"]
+                    )[0]
+                    == "done"
                 )
             case "pause":
                 self.sessions.paused, self.sessions.paused_by = True, step["source"]
