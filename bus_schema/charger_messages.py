@@ -7,10 +7,12 @@ from pydantic import Field, StringConstraints
 from bus_schema.ids import Id
 from bus_schema.message import ChargerMessage, Count, Key, ListVersion, ReservationId, Sequence, Source, Struct, Text
 from bus_schema.units import (
+    NOMINAL_VOLTAGE_V,
     CurrentA,
     DurationS,
     DutyPercent,
     EnergyWh,
+    NominalVoltageV,
     PilotV,
     PowerW,
     TemperatureC,
@@ -51,6 +53,9 @@ class Meta(ChargerMessage):
     local_list_version: ListVersion | None = None
     """Version of the local list that the charger has; null for a charger that keeps none, 2147483647 after a change
     that was cut short: the list must be begun anew."""
+    nominal_voltage_v: NominalVoltageV = NOMINAL_VOLTAGE_V
+    """Nominal voltage of each phase: ``phases`` × ``nominal_voltage_v`` × amperes per phase are watts. Whoever turns
+    watts into amperes for this charger, or back, uses it."""
 
 
 class Lease(Struct):

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from bus_schema.message import Source, Struct
-from bus_schema.units import CurrentA, DurationS, VoltageV
+from bus_schema.units import NOMINAL_VOLTAGE_V, CurrentA, DurationS, NominalVoltageV
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
@@ -35,9 +35,10 @@ class ChargerSettings(Struct):
     """Whether presenting the card that started the session ends it."""
     start_delay_max_s: Annotated[DurationS, Field(ge=0, le=1800)] = 0
     """Largest random delay before charging begins, so that a street does not start at once; 0 for none. s."""
-    nominal_voltage_v: Annotated[VoltageV, Field(ge=100, le=300)] = 230.0
-    """Voltage of the supply between phase and neutral, or between the two poles in a 208 V or 240 V supply.
-    ``over_voltage`` and ``under_voltage`` begin 10 % above and below it. V."""
+    nominal_voltage_v: NominalVoltageV = NOMINAL_VOLTAGE_V
+    """Voltage of the supply: between phase and neutral, or between the two poles of a charger of one phase without a
+    neutral (208 V, 240 V). It is told in ``meta``, and whoever limits in watts uses it. ``over_voltage`` and
+    ``under_voltage`` begin 10 % above and below it. V."""
     wake_sleepy_cars: bool = True
     """Whether a car that has not asked for energy 90 s after it was offered some is woken by taking the pilot away."""
     resume_after_power_loss: bool = False

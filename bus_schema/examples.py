@@ -47,6 +47,7 @@ _CHARGER: tuple[tuple[Topic[Any], Message], ...] = (
             required_sources=["load_balancer"],
             capabilities=["lock", "rfid"],
             local_list_version=2_063_597_568,
+            nominal_voltage_v=230.0,
         ),
     ),
     (

@@ -3,6 +3,9 @@
 Every topic that anyone may use stands here once, with who writes it, who reads it, its quality of service, whether
 it is retained, and the message it carries. Agents, the command line, the ACL, the AsyncAPI document and the
 firmware's constants all come from this table; nobody writes a topic by hand.
+
+An agent has the rights that its code uses and no others (``tests/runtime/test_rights.py``): a right is added together
+with the code that needs it.
 """
 
 from collections.abc import Iterator
@@ -33,18 +36,7 @@ from bus_schema.site_messages import (
 )
 from bus_schema.topic import AGENT_ROLES, ROOT, Role, Topic
 
-PEOPLE_AND_AGENTS = (*AGENT_ROLES, Role.TECHNICIAN)
-"""Everyone who is not a device."""
-
 _STATIONS = (Role.CHARGER, Role.CSMS)
-_COMMANDERS = (
-    Role.ACCESS,
-    Role.OCPP_BRIDGE,
-    Role.LOAD_BALANCER,
-    Role.PAYMENT,
-    Role.CONSOLE,
-    Role.TECHNICIAN,
-)
 
 
 CHARGER_ONLINE: Topic[Online] = Topic(
@@ -54,7 +46,14 @@ CHARGER_ONLINE: Topic[Online] = Topic(
     1,
     True,
     _STATIONS,
-    PEOPLE_AND_AGENTS,
+    (
+        Role.CONSOLE,
+        Role.INFLUX_LOGGER,
+        Role.LOAD_BALANCER,
+        Role.LOAD_BALANCER_SHADOW,
+        Role.OCPP_BRIDGE,
+        Role.TECHNICIAN,
+    ),
     "Whether the charger is connected; also its will.",
     measurement="online",
     own_level="charger",
@@ -66,7 +65,15 @@ CHARGER_META: Topic[Meta] = Topic(
     1,
     True,
     _STATIONS,
-    PEOPLE_AND_AGENTS,
+    (
+        Role.LEDGER,
+        Role.ACCESS,
+        Role.CONSOLE,
+        Role.LOAD_BALANCER,
+        Role.LOAD_BALANCER_SHADOW,
+        Role.OCPP_BRIDGE,
+        Role.TECHNICIAN,
+    ),
     "What kind of charger this is.",
     own_level="charger",
 )
@@ -77,7 +84,16 @@ CHARGER_STATE: Topic[State] = Topic(
     1,
     True,
     _STATIONS,
-    PEOPLE_AND_AGENTS,
+    (
+        Role.LEDGER,
+        Role.ACCESS,
+        Role.CONSOLE,
+        Role.INFLUX_LOGGER,
+        Role.LOAD_BALANCER,
+        Role.LOAD_BALANCER_SHADOW,
+        Role.OCPP_BRIDGE,
+        Role.TECHNICIAN,
+    ),
     "Everything one must know about a charger now; on change and at least every 10 s.",
     measurement="state",
     own_level="charger",
@@ -89,7 +105,14 @@ CHARGER_TELEMETRY: Topic[Telemetry] = Topic(
     0,
     False,
     _STATIONS,
-    PEOPLE_AND_AGENTS,
+    (
+        Role.CONSOLE,
+        Role.INFLUX_LOGGER,
+        Role.LOAD_BALANCER,
+        Role.LOAD_BALANCER_SHADOW,
+        Role.OCPP_BRIDGE,
+        Role.TECHNICIAN,
+    ),
     "Measured values, 1 Hz while charging.",
     measurement="telemetry",
     own_level="charger",
@@ -101,16 +124,7 @@ CHARGER_EVENT: Topic[Event] = Topic(
     1,
     False,
     _STATIONS,
-    (
-        Role.LEDGER,
-        Role.ACCESS,
-        Role.OCPP_BRIDGE,
-        Role.PAYMENT,
-        Role.INFLUX_LOGGER,
-        Role.CONSOLE,
-        Role.ANALYTICS,
-        Role.TECHNICIAN,
-    ),
+    (Role.LEDGER, Role.ACCESS, Role.INFLUX_LOGGER, Role.OCPP_BRIDGE, Role.TECHNICIAN),
     "Journalled events, numbered within a boot.",
     measurement="event",
     own_level="charger",
@@ -131,7 +145,7 @@ CHARGER_COMMAND: Topic[Command] = Topic(
     Command,
     1,
     False,
-    _COMMANDERS,
+    (Role.ACCESS, Role.OCPP_BRIDGE, Role.LOAD_BALANCER, Role.TECHNICIAN),
     # The balancer hears them to see whether another one is at work (invariant 2).
     (Role.CHARGER, Role.CSMS, Role.LOAD_BALANCER, Role.TECHNICIAN),
     "One operation for a charger, under the name of whoever sends it. Never retained: retained ones are ignored.",
@@ -144,7 +158,7 @@ CHARGER_COMMAND_REPLY: Topic[CommandReply] = Topic(
     1,
     False,
     _STATIONS,
-    PEOPLE_AND_AGENTS,
+    (Role.ACCESS, Role.LOAD_BALANCER, Role.LOAD_BALANCER_SHADOW, Role.OCPP_BRIDGE, Role.TECHNICIAN),
     "The charger's answer to a command.",
     own_level="charger",
 )
@@ -155,7 +169,7 @@ CHARGER_DECISION: Topic[Decision] = Topic(
     1,
     True,
     (Role.LOAD_BALANCER,),
-    PEOPLE_AND_AGENTS,
+    (Role.INFLUX_LOGGER, Role.LOAD_BALANCER_SHADOW, Role.TECHNICIAN),
     "What the load balancer grants, and why.",
     measurement="decision",
 )
@@ -165,8 +179,8 @@ CHARGER_WISH: Topic[Wish] = Topic(
     Wish,
     1,
     True,
-    (Role.CONSOLE, Role.OCPP_BRIDGE, Role.TECHNICIAN),
-    PEOPLE_AND_AGENTS,
+    (Role.TECHNICIAN,),
+    (Role.LOAD_BALANCER, Role.LOAD_BALANCER_SHADOW, Role.TECHNICIAN),
     "What the driver wants; cleared with the session.",
     clearable=True,
 )
@@ -178,7 +192,7 @@ CHARGER_BACKEND_LIST: Topic[BackendListNotice] = Topic(
     True,
     (Role.OCPP_BRIDGE,),
     # The bridge hears its own: one that is left from another life is put right.
-    (Role.ACCESS, Role.OCPP_BRIDGE, Role.CONSOLE, Role.TECHNICIAN),
+    (Role.ACCESS, Role.OCPP_BRIDGE, Role.TECHNICIAN),
     "Which cards the OCPP backend has listed for the charger.",
 )
 GRID_TELEMETRY: Topic[GridTelemetry] = Topic(
@@ -188,7 +202,7 @@ GRID_TELEMETRY: Topic[GridTelemetry] = Topic(
     0,
     False,
     (Role.METER,),
-    PEOPLE_AND_AGENTS,
+    (Role.INFLUX_LOGGER, Role.LOAD_BALANCER, Role.LOAD_BALANCER_SHADOW, Role.TECHNICIAN),
     "What a meter of the site's supply reads.",
     measurement="grid",
     own_level="meter",
@@ -200,7 +214,7 @@ CIRCUIT_LOAD: Topic[CircuitLoad] = Topic(
     1,
     True,
     (Role.LOAD_BALANCER,),
-    PEOPLE_AND_AGENTS,
+    (Role.INFLUX_LOGGER, Role.TECHNICIAN),
     "How full a circuit of the site is.",
     measurement="circuit",
 )
@@ -211,7 +225,7 @@ SHADOW_DECISION: Topic[ShadowDecision] = Topic(
     1,
     True,
     (Role.LOAD_BALANCER_SHADOW,),
-    PEOPLE_AND_AGENTS,
+    (Role.INFLUX_LOGGER, Role.TECHNICIAN),
     "What a balancer in shadow mode would grant.",
     measurement="shadow_decision",
     own_level="agent",
@@ -223,7 +237,7 @@ SHADOW_COMPARISON: Topic[ShadowComparison] = Topic(
     1,
     True,
     (Role.LOAD_BALANCER_SHADOW,),
-    PEOPLE_AND_AGENTS,
+    (Role.INFLUX_LOGGER, Role.TECHNICIAN),
     "What a balancer in shadow mode would have done, beside what happened.",
     measurement="shadow_comparison",
     own_level="agent",
@@ -234,8 +248,8 @@ ACCESS_REQUEST: Topic[AccessRequest] = Topic(
     AccessRequest,
     1,
     False,
-    (Role.ACCESS, Role.OCPP_BRIDGE, Role.PAYMENT, Role.CONSOLE),
-    (Role.ACCESS, Role.OCPP_BRIDGE, Role.PAYMENT),
+    (Role.ACCESS,),
+    (Role.ACCESS, Role.OCPP_BRIDGE),
     "May this token charge there?",
 )
 ACCESS_REPLY: Topic[AccessReply] = Topic(
@@ -244,8 +258,8 @@ ACCESS_REPLY: Topic[AccessReply] = Topic(
     AccessReply,
     1,
     False,
-    (Role.ACCESS, Role.OCPP_BRIDGE, Role.PAYMENT),
-    (Role.ACCESS, Role.OCPP_BRIDGE, Role.PAYMENT, Role.CONSOLE),
+    (Role.ACCESS, Role.OCPP_BRIDGE),
+    (Role.ACCESS,),
     "The answer, under the name of the agent that was asked.",
     own_level="agent",
 )
@@ -256,7 +270,7 @@ SESSION: Topic[SessionRecord] = Topic(
     1,
     False,
     (Role.LEDGER,),
-    AGENT_ROLES,
+    (Role.OCPP_BRIDGE,),
     "A session as the ledger has recorded it.",
 )
 ALARM: Topic[Alarm] = Topic(
@@ -266,7 +280,7 @@ ALARM: Topic[Alarm] = Topic(
     1,
     True,
     AGENT_ROLES,
-    PEOPLE_AND_AGENTS,
+    (Role.CONSOLE, Role.INFLUX_LOGGER, Role.LOAD_BALANCER, Role.LOAD_BALANCER_SHADOW, Role.TECHNICIAN),
     "Something that a person should know of; retained while it stands.",
     measurement="alarm",
     clearable=True,
@@ -278,7 +292,7 @@ AGENT_HEALTH: Topic[AgentHealth] = Topic(
     1,
     True,
     AGENT_ROLES,
-    PEOPLE_AND_AGENTS,
+    (Role.CONSOLE, Role.INFLUX_LOGGER, Role.TECHNICIAN),
     "Whether an agent lives; also its will.",
     measurement="agent",
     own_level="agent",
@@ -290,7 +304,7 @@ BROKER_STATUS: Topic[BrokerStatus] = Topic(
     1,
     True,
     (Role.INFLUX_LOGGER,),
-    PEOPLE_AND_AGENTS,
+    (Role.INFLUX_LOGGER, Role.TECHNICIAN),
     "What the broker counts about itself, where it does.",
     measurement="broker",
 )
@@ -301,7 +315,7 @@ AGENT_CLAIM: Topic[AgentClaim] = Topic(
     1,
     True,
     (Role.LOAD_BALANCER,),
-    PEOPLE_AND_AGENTS,
+    (Role.LOAD_BALANCER, Role.LOAD_BALANCER_SHADOW, Role.TECHNICIAN),
     "Which process may act for an agent of which there must be one only.",
     own_level="agent",
 )
@@ -312,7 +326,7 @@ AGENT_REJECTED: Topic[Rejected] = Topic(
     1,
     False,
     AGENT_ROLES,
-    PEOPLE_AND_AGENTS,
+    (Role.INFLUX_LOGGER, Role.TECHNICIAN),
     "What an agent could not read, and why.",
     measurement="rejected",
     own_level="agent",
@@ -324,7 +338,7 @@ AGENT_OCPP: Topic[OcppTraffic] = Topic(
     0,
     False,
     (Role.OCPP_BRIDGE, Role.CSMS),
-    PEOPLE_AND_AGENTS,
+    (Role.INFLUX_LOGGER, Role.TECHNICIAN),
     "OCPP messages exchanged with a backend, every 10 s.",
     measurement="ocpp",
     own_level="agent",
@@ -335,8 +349,8 @@ AGENT_QUERY: Topic[Query] = Topic(
     Query,
     1,
     False,
-    PEOPLE_AND_AGENTS,
-    AGENT_ROLES,
+    (Role.ACCESS, Role.CONSOLE, Role.OCPP_BRIDGE, Role.TECHNICIAN),
+    (Role.LEDGER, Role.CONSOLE, Role.LOAD_BALANCER, Role.OCPP_BRIDGE, Role.CSMS),
     "A question to an agent.",
     own_read_level="agent",
 )
@@ -346,8 +360,8 @@ AGENT_ANSWER: Topic[QueryAnswer] = Topic(
     QueryAnswer,
     1,
     False,
-    AGENT_ROLES,
-    PEOPLE_AND_AGENTS,
+    (Role.LEDGER, Role.CONSOLE),
+    (Role.OCPP_BRIDGE, Role.TECHNICIAN),
     "An agent's answer to whoever asked.",
     own_level="agent",
     own_read_level="asker",
@@ -360,7 +374,7 @@ AGENT_STORY: Topic[WhyAnswer] = Topic(
     1,
     False,
     (Role.LOAD_BALANCER,),
-    PEOPLE_AND_AGENTS,
+    (Role.TECHNICIAN,),
     "The load balancer's answer to whoever asked why.",
     own_level="agent",
     own_read_level="asker",
@@ -373,7 +387,7 @@ AGENT_STATION_ANSWER: Topic[OcppCallAnswer] = Topic(
     1,
     False,
     (Role.CSMS,),
-    PEOPLE_AND_AGENTS,
+    (Role.TECHNICIAN,),
     "The central system's answer to whoever asked a station.",
     own_level="agent",
     own_read_level="asker",
@@ -386,7 +400,7 @@ AGENT_BACKEND_LIST: Topic[BackendListAnswer] = Topic(
     1,
     False,
     (Role.OCPP_BRIDGE,),
-    PEOPLE_AND_AGENTS,
+    (Role.ACCESS, Role.TECHNICIAN),
     "The bridge's answer to whoever asked which cards the backend has listed.",
     own_level="agent",
     own_read_level="asker",

@@ -51,6 +51,19 @@ VoltageV = Annotated[
 ]
 """Volts, effective value between phase and neutral, or direct voltage."""
 
+NOMINAL_VOLTAGE_V = 230.0
+"""What is nominal where nobody says otherwise. V."""
+
+MAX_NOMINAL_VOLTAGE_V = 300.0
+"""Highest nominal voltage: with it a power gives the smallest current. Used while a charger's own is not known. V."""
+
+NominalVoltageV = Annotated[VoltageV, Field(ge=100, le=MAX_NOMINAL_VOLTAGE_V)]
+"""Nominal volts of each phase of a charger, such that phases × volts × amperes per phase is its power in watts.
+
+Between phase and neutral where there is one: 230 in Europe, 120 in a 208 V and 277 in a 480 V three-phase supply.
+Between the two poles for a charger of one phase without a neutral: 208 or 240 in North America.
+"""
+
 PilotV = Annotated[
     float,
     Unit("V", "voltage"),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from agents.cli.doctor_snapshot import Finding, Snapshot
 from agents.cli.heard import Heard
 from bus_schema.charger_messages import Online
+from bus_schema.command import AGENTS
 from bus_schema.site_messages import AgentHealth
 from bus_schema.topics import AGENT_HEALTH, CHARGER_META, CHARGER_ONLINE, CHARGER_STATE
 from bus_schema.words import Severity
@@ -120,15 +121,18 @@ def agents(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _writers(snapshot: Snapshot) -> set[str]:
-    """Return the agents that were heard, by the topics that only one agent may write."""
+    """Return the agents that were heard: by topics under an agent's name, and by those that only one agent writes."""
     found = set()
-    for heard in snapshot.live:
-        if heard.address is None:
+    for address in (heard.address for heard in snapshot.live):
+        if address is None:
             continue
-        if heard.address.topic.own_level == "agent":
-            found.add(heard.address.ids["agent"])
-        elif len(heard.address.topic.writers) == 1 and not heard.address.topic.own_level:
-            found.add(str(heard.address.topic.writers[0]))
+        row = address.topic
+        if row.own_level == "agent":
+            found.add(address.ids["agent"])
+        elif row.own_level == "sender" and address.ids["sender"] in AGENTS:
+            found.add(address.ids["sender"])
+        elif len(row.writers) == 1 and not row.own_level and row.writers[0] in AGENTS:
+            found.add(str(row.writers[0]))
     return found
 
 

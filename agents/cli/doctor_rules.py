@@ -8,6 +8,7 @@ from agents.cli.doctor_snapshot import PROBE_ID, Finding, Snapshot
 from agents.cli.heard import Heard
 from bus_schema import SCHEMA_VERSION, ContractError
 from bus_schema.charger_messages import Meta, Online
+from bus_schema.command import AGENTS, CommandBase, may_speak_as
 from bus_schema.generate.acl import reserved_users
 from bus_schema.site_messages import AgentHealth, Rejected
 from bus_schema.topics import CHARGER_EVENT, CHARGER_META
@@ -170,6 +171,26 @@ def names(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
+def sources(snapshot: Snapshot) -> Iterator[Finding]:
+    """Commands under a name that is not their sender's: a wrong program, or somebody who tries."""
+    tried: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for heard in snapshot.everything():
+        if isinstance(heard.message, CommandBase) and heard.address and heard.charger != PROBE_ID:
+            sender, source = heard.address.ids["sender"], heard.message.source
+            if not may_speak_as(sender, source):
+                tried[sender, source].append(heard.charger or "")
+    for (sender, source), chargers in tried.items():
+        whom = ", ".join(sorted(set(chargers)))
+        yield Finding(
+            Severity.CRITICAL,
+            "source",
+            f"sender {sender}",
+            f"it commands as {source}, which chargers refuse: {len(chargers)} times to {whom}",
+            "If this is a program of yours, let it use its own name as source. Else revoke the sender's certificate "
+            "or password: somebody uses it.",
+        )
+
+
 RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
     violations,
     retention,
@@ -178,6 +199,7 @@ RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
     rejections,
     clocks,
     names,
+    sources,
 )
 """Every rule about messages."""
 
@@ -190,7 +212,7 @@ def _sender(heard: Heard) -> str | None:
     who = heard.address.ids.get(own)
     if own == "" or who is None:
         return None
-    return f"agent {who}" if own == "agent" else who
+    return f"agent {who}" if own == "agent" or who in AGENTS else who
 
 
 def _tells_an_earlier_moment(heard: Heard) -> bool:

@@ -61,6 +61,7 @@ def meta(state: ConnectorState, station: Station, about: str, firmware: str, at:
         fallback_current_a=state.fallback_current_a,
         required_sources=state.required_sources if state.obeys else [],
         capabilities=["ocpp"],
+        nominal_voltage_v=station.nominal_voltage_v,
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from agents.runtime.site_config import AgentSettings, FilePath, Port, SettingError, Settings
 from bus_schema import Id, is_id
 from bus_schema.message import Source
-from bus_schema.units import CurrentA, DurationS, VoltageV
+from bus_schema.units import NOMINAL_VOLTAGE_V, CurrentA, DurationS, NominalVoltageV
 from bus_schema.words import Phase
 
 _IDENTITY = re.compile(r"^[\x21-\x2e\x30-\x7e]{1,48}$")
@@ -45,8 +45,9 @@ class Station(Settings):
     """What a required source counts as while it has no valid lease. Below 6 A the station pauses. A."""
     required_sources: Annotated[list[Source], Field(max_length=4)] = []
     """Sources that must hold a lease for more than the fallback current, usually ``["load_balancer"]``."""
-    nominal_voltage_v: Annotated[VoltageV, Field(ge=100, le=300)] = 230.0
-    """Voltage between phase and neutral, for stations that take limits in watts only. V."""
+    nominal_voltage_v: NominalVoltageV = NOMINAL_VOLTAGE_V
+    """Voltage between phase and neutral, or between the two poles of a station of one phase without a neutral (208 V,
+    240 V). Watts become amperes by it, for stations that take limits in watts and for who limits them in watts. V."""
     limits: Literal["tx_default", "tx_profile", "charge_point_max", "none"] = "tx_default"
     """Which charging profile carries a limit: ``tx_default`` (TxDefaultProfile), ``tx_profile`` for stations that heed
     a TxDefaultProfile only when a transaction begins, ``charge_point_max`` for stations of one connector that know no

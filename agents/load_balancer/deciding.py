@@ -23,7 +23,7 @@ from agents.load_balancer.limits import RowLimit, limits_of
 from agents.load_balancer.metering import Drawn, GridMeter
 from agents.load_balancer.prices import Prices
 from agents.load_balancer.safety import Approved, Safety
-from agents.load_balancer.site import PHASES, Kind, Site, build_unchecked
+from agents.load_balancer.site import PHASES, Kind, Meter, Site, SiteCharger, build_unchecked
 from agents.load_balancer.views import ChargerView
 
 HORIZON_S = 16 * 3600.0
@@ -61,9 +61,9 @@ class Step:
     why: dict[str, Why]
 
 
-def phase_voltage_v(site: Site, circuit: str) -> float:
-    """Return the nominal volts of a circuit's phases: those of its chargers, the lowest should they differ."""
-    return min(site.chargers[name].voltage_v for name in site.below[circuit]) if site.below[circuit] else 230.0
+def phase_power_w(meter: Meter, current_a: float) -> float:
+    """Return the power of a current on one phase of a meter at its nominal voltage. W."""
+    return meter.voltage_v * current_a
 
 
 @dataclass
@@ -108,7 +108,20 @@ class Decider:
         union = tuple(phase for phase in PHASES if phase in phases or phase in configured.phases)
         if union == tuple(sorted(configured.phases)):
             return
-        chargers = {**self.site.chargers, charger: replace(configured, phases=union)}
+        self._count_as(replace(configured, phases=union))
+
+    def take_voltage(self, charger: str, nominal_v: float) -> None:
+        """Count a charger with the nominal voltage that it tells, if that is more than what is configured.
+
+        Never with less: what it says of itself must not make room for its neighbours.
+        """
+        configured = self.site.chargers[charger]
+        if nominal_v <= configured.voltage_v:
+            return
+        self._count_as(replace(configured, voltage_v=nominal_v))
+
+    def _count_as(self, charger: SiteCharger) -> None:
+        chargers = {**self.site.chargers, charger.name: charger}
         self.site = build_unchecked(self.site.circuits.values(), chargers.values(), self.site.timezone)
         self.safety.site = self.site
         self.limits = []
@@ -258,10 +271,9 @@ class Decider:
             if circuit.meter is None or not circuit.meter.solar or self.meters[name].trouble(now_s) is not None:
                 continue
             known = True
-            volts = phase_voltage_v(self.site, circuit.name)
             for phase in PHASES:
                 value = self.meters[name].newest_a(phase)
-                surplus_w -= volts * (value or 0.0)
+                surplus_w -= phase_power_w(circuit.meter, value or 0.0)
             for each in self.site.below[circuit.name]:
                 if self.site.chargers[each].mode.startswith("solar"):
                     drawn_a = self.views[each].drawn_a(now_s) or 0.0

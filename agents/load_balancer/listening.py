@@ -105,6 +105,7 @@ class Listening(Agent[LoadBalancerSettings]):
         if name not in self.decider.views:
             return
         self.decider.views[name].meta = meta
+        self.decider.take_voltage(name, meta.nominal_voltage_v)
         phases = tuple(str(phase) for phase in meta.phase_rotation[: meta.phases])
         known = Known(meta.fallback_current_a, meta.rated_current_a, SOURCE in meta.required_sources, phases)
         if self.heard.known.get(name) != known:

@@ -14,6 +14,7 @@ from agents.load_balancer.site import Circuit, Measures, Meter, Site, SiteCharge
 from agents.runtime.site_config import AgentSettings, SettingError, Settings
 from bus_schema import Id
 from bus_schema.balancing import LONGEST_LEASE_S
+from bus_schema.units import NOMINAL_VOLTAGE_V, NominalVoltageV
 
 Amperes = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, strict=False)]
 """A current per phase."""
@@ -125,8 +126,10 @@ class BalancedCharger(Settings):
     mode: Literal["fast", "solar", "solar_floor", "cheap"] = "fast"
     """``solar`` charges with surplus only, ``solar_floor`` with the minimum and surplus; ``cheap`` waits
     for the tariff's cheap hours, as long as the wish for energy and departure that it needs can still be kept."""
-    voltage_v: Annotated[float, Field(ge=50, le=1000, strict=False)] = 230.0
-    """Nominal volts of a phase."""
+    voltage_v: Annotated[NominalVoltageV, Field(strict=False)] | None = None
+    """Nominal volts of each of its phases: between phase and neutral, or between the two poles of a charger of one
+    phase without a neutral (208, 240). As the site's ``nominal_voltage_v`` if it is not given. A charger that tells a
+    higher one counts with that."""
 
 
 class LoadBalancerSettings(AgentSettings):
@@ -136,6 +139,8 @@ class LoadBalancerSettings(AgentSettings):
     """The tree of circuits, one table ``[load_balancer.circuits.NAME]`` each."""
     chargers: dict[Id, BalancedCharger] = {}
     """The chargers, one table ``[load_balancer.chargers.NAME]`` each. Those that are not named are not commanded."""
+    nominal_voltage_v: Annotated[NominalVoltageV, Field(strict=False)] = NOMINAL_VOLTAGE_V
+    """Nominal volts of the site's supply between a phase and neutral: 230, 240, 277, or 120 in a 208 V supply."""
     timezone: str = "UTC"
     """Time zone of the contract's and the tariff's hours, for example ``Europe/Berlin``."""
     tariff: Tariff | None = None
@@ -173,7 +178,11 @@ class LoadBalancerSettings(AgentSettings):
     def site(self) -> Site:
         """Return the site as checked values. Raises :class:`agents.load_balancer.site.SiteError`."""
         circuits = [self._circuit(name, each) for name, each in self.circuits.items()]
-        return build(circuits, [_charger(name, each) for name, each in self.chargers.items()], self.timezone)
+        return build(
+            circuits,
+            [_charger(name, each, self.nominal_voltage_v) for name, each in self.chargers.items()],
+            self.timezone,
+        )
 
     def prices(self) -> Prices | None:
         """Return the tariff as a value."""
@@ -186,7 +195,8 @@ class LoadBalancerSettings(AgentSettings):
         windows = tuple(Window(limit.value(), limit.limit_a) for limit in each.contract)
         meter = None
         if each.meter is not None:
-            meter = Meter(each.meter, Measures(each.meter_measures), each.solar, each.meter_silent_s)
+            measures = Measures(each.meter_measures)
+            meter = Meter(each.meter, measures, each.solar, each.meter_silent_s, self.nominal_voltage_v)
         return Circuit(
             name,
             Schedule(each.limit_a, windows, self.timezone),
@@ -199,7 +209,7 @@ class LoadBalancerSettings(AgentSettings):
         )
 
 
-def _charger(name: str, each: BalancedCharger) -> SiteCharger:
+def _charger(name: str, each: BalancedCharger, nominal_v: float) -> SiteCharger:
     rotation = tuple(each.rotation) or ("L1", "L2", "L3")[: each.phases]
     if len(rotation) != each.phases:
         raise SiteError(f"names {len(rotation)} phases for a charger of {each.phases}", ("chargers", name, "rotation"))
@@ -212,5 +222,5 @@ def _charger(name: str, each: BalancedCharger) -> SiteCharger:
         each.priority,
         each.weight,
         each.mode,
-        each.voltage_v,
+        nominal_v if each.voltage_v is None else each.voltage_v,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agents.load_balancer.contract_limits import Schedule
+from bus_schema.units import NOMINAL_VOLTAGE_V
 
 PHASES = ("L1", "L2", "L3")
 
@@ -41,6 +42,8 @@ class Meter:
     """Whether current may flow back into the grid."""
     silent_s: float = 10.0
     """After so long without a reading nobody knows what other loads draw."""
+    voltage_v: float = NOMINAL_VOLTAGE_V
+    """Nominal volts between a phase and neutral where it measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class SiteCharger:
     priority: int = 5
     weight: float = 1.0
     mode: str = "fast"
-    voltage_v: float = 230.0
+    voltage_v: float = NOMINAL_VOLTAGE_V
+    """Nominal volts of each of its phases: phases × volts × amperes is its power."""
 
 
 class Kind(StrEnum):

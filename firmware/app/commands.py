@@ -40,6 +40,16 @@ _NEED_CLOCK = ("set_limit", "release_limit")
 _NOT_ALLOWED = "%s may not command as %s: an agent's source is its own name, that of people is " + SOURCE_PEOPLE
 
 
+def _refusal(sender: str, source: str, id_of: str | None) -> str | None:
+    """Say why a sender may not use this source or, if ``id_of`` another has used it, this id; None if it may."""
+    if not may_speak_as(sender, source):
+        return _NOT_ALLOWED % (sender, source)
+    if id_of not in (None, sender):
+        # Answered as the other's, a limit would count as done that was never taken.
+        return "another sender has used this id; use a new one"
+    return None
+
+
 class Commands:
     """Takes payloads, gives replies."""
 
@@ -47,7 +57,8 @@ class Commands:
         self._clock = clock
         self._messages = messages
         self._execute = execute
-        self._answers: dict[str, tuple[str | None, Answer]] = {}
+        self._answers: dict[str, tuple[str | None, Answer, str | None]] = {}
+        """Operation, newest answer and sender by id; the sender is None after a restart."""
         self._order: list[str] = []
         self.note: Callable[[str, str | None, Answer], None] | None = None
         """Told of every answer to a readable command, for the log."""
@@ -56,7 +67,7 @@ class Commands:
         self.retained = 0
         """Retained commands that were ignored."""
         self.not_allowed = 0
-        """Commands whose source was not their sender's."""
+        """Commands whose source was not their sender's, or whose id was another sender's."""
         self.lost_replies = 0
         """Replies that were dropped because too many waited."""
 
@@ -70,15 +81,14 @@ class Commands:
         except Refused as refused:
             self._reply(refused.command, (STAGE_REJECTED, refused.code, refused.reason), now)
             return
-        source = command["source"]
-        if not may_speak_as(sender, source):
+        known = self._answers.get(command["id"])
+        refusal = _refusal(sender, command["source"], None if known is None else known[2])
+        if refusal is not None:
             # Not remembered: the id may be one that its owner is about to use.
             self.not_allowed += 1
-            answer = (STAGE_REJECTED, CODE_NOT_ALLOWED, _NOT_ALLOWED % (sender, source))
-            self._reply((command["id"], readable_op(command)), answer, now)
+            self._reply((command["id"], readable_op(command)), (STAGE_REJECTED, CODE_NOT_ALLOWED, refusal), now)
             return
         name_person(command, sender)
-        known = self._answers.get(command["id"])
         if known is not None:
             self._reply((command["id"], known[0]), known[1], now)
             return
@@ -86,7 +96,7 @@ class Commands:
             answer = self._judge(command, now)
         except Refused as refused:
             answer = (STAGE_REJECTED, refused.code, refused.reason)
-        self.answer((command["id"], readable_op(command)), answer, now)
+        self.answer((command["id"], readable_op(command)), answer, now, sender)
 
     def _judge(self, command: "Command", now: int) -> "Answer":
         """Execute a command that is new, if it is known, in time and valid; else raise :class:`Refused`."""
@@ -104,19 +114,22 @@ class Commands:
             return (STAGE_REJECTED, CODE_ISSUED_BEFORE_BOOT, "issued before the charger booted; send it again")
         return self._execute(check_values(command), now)
 
-    def remember(self, command: tuple[str, str | None], answer: "Answer") -> None:
+    def remember(self, command: tuple[str, str | None], answer: "Answer", sender: str | None = None) -> None:
         """Keep the newest answer to a command, for when it comes again."""
-        if command[0] not in self._answers:
+        known = self._answers.get(command[0])
+        if known is not None:
+            sender = known[2]
+        else:
             if len(self._order) >= REMEMBERED:
                 del self._answers[self._order.pop(0)]
             self._order.append(command[0])
-        self._answers[command[0]] = (command[1], answer)
+        self._answers[command[0]] = (command[1], answer, sender)
 
-    def answer(self, command: tuple[str, str | None], answer: "Answer", now: int) -> None:
+    def answer(self, command: tuple[str, str | None], answer: "Answer", now: int, sender: str | None = None) -> None:
         """Give and keep an answer."""
         if self.note is not None:
             self.note(command[0], command[1], answer)
-        self.remember(command, answer)
+        self.remember(command, answer, sender)
         self._reply(command, answer, now)
 
     def _reply(self, command: tuple[str | None, str | None], answer: "Answer", now: int) -> None:

@@ -332,7 +332,7 @@ SETTINGS = {
     "idle_end_s": ("int", 0, 604800, 0),
     "stop_by_same_card": ("bool", None, None, True),
     "start_delay_max_s": ("int", 0, 1800, 0),
-    "nominal_voltage_v": ("float", 100, 300, 230.0),
+    "nominal_voltage_v": ("float", 100, 300.0, 230.0),
     "wake_sleepy_cars": ("bool", None, None, True),
     "resume_after_power_loss": ("bool", None, None, False),
     "residual_current_retries": ("int", 0, 6, 0),

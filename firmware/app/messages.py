@@ -73,6 +73,7 @@ class Messages:
             "required_sources": list(settings.required_sources),
             "capabilities": list(ratings.capabilities),
             "local_list_version": list_version,
+            "nominal_voltage_v": settings.nominal_voltage_v,
         }
         return self._head(now) + json.dumps(body)[1:]
 

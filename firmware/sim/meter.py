@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+SUPPLY_V = 230.0
+"""Supply of a virtual charger unless it is given another. V."""
+
 
 class MeterReading(NamedTuple):
     """What a meter tells at once."""
@@ -21,7 +24,7 @@ class VirtualMeter:
 
     __slots__ = ("_current_a", "_nothing_a", "power_w", "silent", "source_ohm", "supply_v", "true_wh", "voltage_v")
 
-    def __init__(self, phases: int, true_wh: float = 0.0, supply_v: float = 230.0, source_ohm: float = 0.05) -> None:
+    def __init__(self, phases: int, true_wh: float = 0.0, supply_v: float = SUPPLY_V, source_ohm: float = 0.05) -> None:
         """Begin at ``true_wh`` with a supply of ``supply_v`` behind ``source_ohm`` on each of ``phases``."""
         self.supply_v = supply_v
         self.source_ohm = source_ohm

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from firmware.sim.car import VirtualCar
+from firmware.sim.meter import SUPPLY_V
 
 UNKNOWN_CARD = "04FFFFFFFFFFFF"
 """A card that is on nobody's list."""
@@ -62,7 +63,7 @@ def demo_visit(name: str, number: int, index: int) -> Visit:
     random = Random(f"{name}/{number}")
     model, battery_wh, phases, max_a = _MODELS[index % len(_MODELS) if number == 0 else random.randrange(len(_MODELS))]
     minutes = random.uniform(20, 50) if number == 0 else random.uniform(3, 25)
-    wanted_wh = min(0.8 * battery_wh, 230.0 * phases * max_a * minutes / 60)
+    wanted_wh = min(0.8 * battery_wh, SUPPLY_V * phases * max_a * minutes / 60)
     car = VirtualCar(
         name=f"{model}-{name.rsplit('/', 1)[-1]}-{number}",
         battery_wh=battery_wh,

@@ -23,7 +23,7 @@ IDS = {
     "agent": "ledger",
     "meter": "main",
     "asker": "technician",
-    "sender": "access",
+    "sender": "load_balancer",
     "alarm": "a",
     "session": "s",
 }

@@ -208,15 +208,15 @@ async def test_strangers_who_may_come_in_but_do_nothing(tmp_path):
 
 
 async def test_one_topic_too_many_in_the_list_is_found(tmp_path):
-    hole = f"\nuser technician\ntopic write ev/v1/{SITE}/charger/+/event/ack\ntopic read ev/v1/{SITE}/access/#\n"
+    hole = f"\nuser technician\ntopic write ev/v1/{SITE}/charger/+/event/ack\ntopic read ev/v1/{SITE}/session/#\n"
     lines = [*GOOD, f"persistence_location {tmp_path}/"]
-    request = [(topics.ACCESS_REQUEST.format(SITE), lambda: payload(topics.ACCESS_REQUEST), False)]
+    record = [(topics.SESSION.format(SITE, session="s1"), lambda: payload(topics.SESSION), False)]
     with mosquitto(tmp_path, acl=mosquitto_acl(SITE) + hole, users=USERS, lines=lines) as broker:
-        async with site(broker, ("console", request)):
+        async with site(broker, ("ledger", record)):
             found = briefly(await look(broker))
     assert found == {
         ("acl", f"ev/v1/{SITE}/charger/doctor-probe/event/ack"),
-        ("acl", f"ev/v1/{SITE}/access/request"),
+        ("acl", f"ev/v1/{SITE}/session/s1"),
     }
 
 

@@ -66,6 +66,21 @@ def test_retained_where_it_is_forbidden(topic, severity):
     assert f"mosquitto_pub -r -n -t {finding.where}" in finding.remedy
 
 
+def test_who_commands_in_a_foreign_name_is_found():
+    forged = [
+        said(topics.CHARGER_COMMAND, example(topics.CHARGER_COMMAND), sender="anna", charger=charger)
+        for charger in ("c1", "c2", "c1")
+    ]
+    finding = only(add(*forged))
+    assert (finding.severity, finding.check, finding.where) == (Severity.CRITICAL, "source", "sender anna")
+    assert "commands as load_balancer, which chargers refuse: 3 times to c1, c2" in finding.what
+
+
+def test_people_command_as_technicians():
+    command = example(topics.CHARGER_COMMAND, source="technician")
+    assert diagnose(add(said(topics.CHARGER_COMMAND, command, sender="anna"))) == []
+
+
 def test_not_retained_where_it_must_be():
     base = healthy()
     finding = only(replace(base, kept=tuple(heard for heard in base.kept if heard.topic != STATE)))
@@ -306,10 +321,10 @@ def test_a_broker_that_lets_in_strangers():
 
 
 def test_a_technician_who_reads_what_is_not_for_people():
-    request = said(topics.ACCESS_REQUEST, example(topics.ACCESS_REQUEST))
-    finding = only(add(request))
-    assert (finding.check, finding.where) == ("acl", request.topic)
-    assert diagnose(replace(add(request), user="console")) == []
+    session = said(topics.SESSION, example(topics.SESSION))
+    finding = only(add(session))
+    assert (finding.check, finding.where) == ("acl", session.topic)
+    assert diagnose(replace(add(session), user="console")) == []
 
 
 def test_answers_to_others_are_not_for_the_technician():

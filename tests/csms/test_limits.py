@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -218,6 +219,21 @@ async def test_stations_that_want_a_profile_for_the_transaction_get_both() -> No
         assert (other.charging_profile_purpose, other.transaction_id) == ("TxDefaultProfile", None)
         assert one.charging_schedule.charging_rate_unit == "W"
         assert one.charging_schedule.charging_schedule_period[0].limit == 6900.0
+
+
+@pytest.mark.parametrize(
+    ("phases", "volts", "watts"), [(3, 230.0, 6900.0), (1, 240.0, 2400.0), (1, 208.0, 2080.0), (3, 120.0, 3600.0)]
+)
+async def test_a_limit_in_watts_goes_by_the_stations_voltage_which_everybody_is_told(
+    phases: int, volts: float, watts: float
+) -> None:
+    box = {"rate_unit": "W", "phases": phases, "nominal_voltage_v": volts}
+    async with Stage(id_tags=CARDS, stations={"box": box}) as site:
+        station = await site.station()
+        assert [meta.nominal_voltage_v for _, meta in site.bus.take(CHARGER_META)][-1] == volts
+        await site.send(site.command(SetLimit, "load_balancer", current_a=10.0, valid_for_s=60))
+        schedule = station.took("SetChargingProfile")[-1].cs_charging_profiles.charging_schedule
+        assert schedule.charging_schedule_period[0].limit == watts
 
 
 LEASES = st.lists(st.tuples(st.floats(0, 80), st.integers(0, 200)), max_size=5)

@@ -58,7 +58,7 @@ MUTATIONS: dict[str, tuple[Mutation, tuple[Noticed, ...]]] = {
         ),
     ),
     "the sun shines at 110 V": (
-        lambda: patch.object(deciding, "phase_voltage_v", lambda site, circuit: 110.0),
+        lambda: patch.object(deciding, "phase_power_w", lambda meter, current_a: 110.0 * current_a),
         (lambda: test_solar.test_surplus_is_what_flows_back_at_the_voltage_of_the_site(230.0),),
     ),
     "the higher of two fallbacks is within every fallback": (

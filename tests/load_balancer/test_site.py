@@ -120,3 +120,13 @@ def test_the_error_names_the_line(tmp_path: Path) -> None:
 
 def test_every_setting_has_a_default_that_loads(tmp_path: Path) -> None:
     assert load(tmp_path, 'site = "garage"\n').site().rows == ()
+
+
+def test_chargers_have_the_sites_voltage_or_their_own(tmp_path: Path) -> None:
+    at_208_v = "\n[load_balancer]\nnominal_voltage_v = 120\n[load_balancer.circuits.main]"
+    text = GOOD.replace("\n[load_balancer.circuits.main]", at_208_v)
+    site = load(tmp_path, text.replace("phases = 1", "phases = 1\nvoltage_v = 208")).site()
+    (power,) = (row for row in site.rows if row.kind is Kind.POWER)
+    assert dict(power.members) == {"c1": 208.0, "c2": 360.0}
+    meter = site.circuits["main"].meter
+    assert meter is not None and meter.voltage_v == 120.0

@@ -12,7 +12,7 @@ from agents.load_balancer.site import Circuit, Meter, SiteCharger, build
 @pytest.mark.parametrize("voltage_v", [120.0, 230.0, 240.0])
 def test_surplus_is_what_flows_back_at_the_voltage_of_the_site(voltage_v: float) -> None:
     site = build(
-        [Circuit("main", Schedule(63.0), meter=Meter("main", solar=True))],
+        [Circuit("main", Schedule(63.0), meter=Meter("main", solar=True, voltage_v=voltage_v))],
         [SiteCharger("c1", "main", mode="solar", voltage_v=voltage_v)],
     )
     decider = Decider(site, Safety(site), Settings(), 105.0)

@@ -92,20 +92,17 @@ class Charger:
     async def online(self, value: bool = True) -> None:
         await self.say(CHARGER_ONLINE, Online(**self._head(), online=value))
 
-    async def meta(self) -> None:
-        await self.say(
-            CHARGER_META,
-            Meta(
-                **self._head(),
-                hardware="olimex-esp32-poe",
-                firmware="1.2.3",
-                schema_version="1.0",
-                phases=3,
-                phase_rotation=[Phase.L1, Phase.L2, Phase.L3],
-                rated_current_a=32.0,
-                fallback_current_a=6.0,
-            ),
-        )
+    async def meta(self, **fields: Any) -> None:
+        about: dict[str, Any] = {
+            "hardware": "olimex-esp32-poe",
+            "firmware": "1.2.3",
+            "schema_version": "1.0",
+            "phases": 3,
+            "phase_rotation": [Phase.L1, Phase.L2, Phase.L3],
+            "rated_current_a": 32.0,
+            "fallback_current_a": 6.0,
+        }
+        await self.say(CHARGER_META, Meta(**self._head(), **about | fields))
 
     async def state(self, status: ChargerStatus | str | None = None, **fields: Any) -> None:
         self.status = ChargerStatus(status or self.status)

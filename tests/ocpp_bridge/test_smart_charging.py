@@ -6,6 +6,7 @@ from sqlalchemy import update
 
 from agents.ocpp_bridge.models import TransactionRow
 from agents.runtime.ocpp import format_time
+from bus_schema.words import Phase
 from tests.ocpp_bridge.stage import Lives, Stage
 
 
@@ -51,6 +52,22 @@ async def test_a_lease_ends_with_the_period_that_it_stands_for():
         await stage.pass_time(90)
         assert limits(charger)[0] == 16.0 and set(limits(charger)[1:]) == {8.0}
         assert charger.executed("set_limit")[0].valid_for_s <= 60
+
+
+async def test_watts_become_amperes_at_the_voltage_that_the_charger_tells():
+    """Fault S2: 7,200 W were 31.3 A, hence 7,512 W, on a charger at 240 V."""
+    async with Stage() as stage:
+        charger = await stage.charger()
+        await charger.meta(phases=1, phase_rotation=[Phase.L1], nominal_voltage_v=240.0)
+        await install(stage, 0, profile(7200.0, unit="W"))
+        await stage.pass_time(1)
+        assert limits(charger) == [30.0]
+        answer = await stage.steve.call(call.GetCompositeSchedule(1, 60, "W"))
+        (period,) = answer.charging_schedule.charging_schedule_period
+        assert period.limit == 7200.0
+        await charger.meta(phases=1, phase_rotation=[Phase.L1], nominal_voltage_v=208.0)
+        await stage.pass_time(1)
+        assert limits(charger) == [30.0, 34.61], "told at once, not with the next renewal"
 
 
 async def test_watts_are_shared_among_the_charger_s_phases():

@@ -8,6 +8,7 @@ from random import Random
 
 from agents.access.agent import Access
 from agents.ledger.agent import Ledger
+from bus_schema.units import NOMINAL_VOLTAGE_V
 from firmware.sim.car import VirtualCar
 from firmware.sim.meter import VirtualMeter
 from firmware.sim.ratings import Ratings
@@ -75,7 +76,7 @@ def workplace_stays(random: Random, chargers: int) -> list[Stay]:
             hours = random.uniform(3, 5)
             leaves_ms = arrives_ms + int((hours + random.uniform(0.1, 0.9)) * 3_600_000)
             current_a, phases = random.choice([(10.0, 1), (16.0, 3), (16.0, 1), (32.0, 1), (11.0, 3)])
-            energy_wh = 230 * current_a * phases * hours
+            energy_wh = NOMINAL_VOLTAGE_V * current_a * phases * hours
             stays.append(Stay(f"c{number + 1}", arrives_ms, leaves_ms, energy_wh, current_a, phases))
     return stays
 
@@ -89,7 +90,7 @@ class Day(World):
         *,
         seed: int = 1,
         phases: int = 3,
-        supply_v: float = 230.0,
+        supply_v: float = NOMINAL_VOLTAGE_V,
         checks: tuple[type[Check], ...] = CHECKS,
         idle: Iterable[str] = (),
     ) -> None:

@@ -18,6 +18,7 @@ from agents.csms.settings import CsmsSettings
 from agents.ocpp_bridge.agent import OcppBridge
 from agents.ocpp_bridge.settings import OcppBridgeSettings
 from agents.runtime.agent import Context
+from bus_schema.units import NOMINAL_VOLTAGE_V
 from tests.world.agent_process import AgentProcess
 from tests.world.checks.base import Check
 from tests.world.day import Day, Stay
@@ -211,7 +212,9 @@ def _stays(random: Random, hours: float, chargers: int) -> list[Stay]:
             if leaves_ms > hours * HOUR_MS:
                 break
             current_a, phases = random.choice([(10.0, 1), (16.0, 3), (32.0, 1), (11.0, 3)])
-            wanted_wh = 230 * current_a * phases * (leaves_ms - at_ms) / HOUR_MS * random.uniform(0.3, 1.2)
+            wanted_wh = (
+                NOMINAL_VOLTAGE_V * current_a * phases * (leaves_ms - at_ms) / HOUR_MS * random.uniform(0.3, 1.2)
+            )
             stays.append(Stay(f"c{number + 1}", at_ms, leaves_ms, wanted_wh, current_a, phases))
             at_ms = leaves_ms + random.randrange(2 * MINUTE_MS, 30 * MINUTE_MS)
     return stays

@@ -15,6 +15,7 @@ from agents.runtime.agent import Agent
 from agents.runtime.store import Store
 from bus_schema import TOPICS, Address, ContractError, Message, Topic, parse_topic
 from bus_schema.charger_messages import State
+from firmware.app.settings import Settings as ChargerSettings
 from firmware.sim.car import VirtualCar
 from firmware.sim.meter import VirtualMeter
 from firmware.sim.ratings import Ratings
@@ -38,6 +39,9 @@ from tests.world.trace import Trace
 
 EPOCH_MS = 1_788_249_600_000
 """UTC at the beginning of every world."""
+
+SUPPLIES = ((3, 230.0), (3, 120.0), (3, 240.0), (1, 208.0), (1, 230.0), (1, 240.0))
+"""Phases of the chargers and nominal volts of each: 120 is a 208 V supply, 208 two of its poles."""
 
 SETTLE_MS = 240_000
 """After the trouble: time in which everything must come right."""
@@ -135,10 +139,12 @@ class World(Observer):
         """Put up the site of the plan and start everything."""
         for agent_type, settings in ((Ledger, {}), (Access, access_settings())):
             self.add_agent(agent_type, settings)
+        phases, supply_v = stream(self.plan.seed, "supply").choice(SUPPLIES)
+        ratings = Ratings(phases=phases, phase_rotation=("L1", "L2", "L3")[:phases])
         for number in range(self.plan.chargers):
-            self.add_charger(
-                f"c{number + 1}", Ratings(), VirtualMeter(3, stream(self.plan.seed, number).random() * 9e4)
-            )
+            true_wh = stream(self.plan.seed, number).random() * 9e4
+            box = self.add_charger(f"c{number + 1}", ratings, VirtualMeter(phases, true_wh, supply_v))
+            ChargerSettings(box.storage).change({"nominal_voltage_v": supply_v})
         if self.plan.commands:
             self._add_senders()
         self.trouble = Trouble(self, stream(self.plan.seed, "trouble"), self.severity)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
+from bus_schema.units import NOMINAL_VOLTAGE_V
+
 PHASES = ("L1", "L2", "L3")
 
 
@@ -75,7 +77,7 @@ class Demand:
     charger: str
     phases: tuple[str, ...] = PHASES
     """Phases of the site that the car loads (after rotation), each with the full current; or one line pair by name."""
-    voltage_v: float = 230.0
+    voltage_v: float = NOMINAL_VOLTAGE_V
     """Volts of each of ``phases``; 208 for a line pair of a 208 V delta."""
     min_a: float = 6.0
     """The least current the charger can offer besides 0 (IEC 61851: 6 A)."""

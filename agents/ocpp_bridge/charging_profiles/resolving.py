@@ -21,8 +21,8 @@ class Supply:
     phases: int
     """Phases that the charger switches. A car may use fewer, but nobody can promise that it will: a limit in watts is
     shared among all of them, so that it holds for every car."""
-    voltage_v: float = 230.0
-    """Between a phase and neutral."""
+    voltage_v: float
+    """Nominal voltage of each phase, as the charger's ``meta`` tells it."""
 
     def amperes(self, limit: float, unit: RateUnit) -> float:
         """Return a limit per phase in amperes, rounded down to 0.01 A."""

@@ -193,7 +193,9 @@ class ChargePoint:
 
     def on_meta(self, meta: Meta) -> None:
         """Take what kind of charger this is."""
-        self.meta = meta
+        before, self.meta = self.meta, meta
+        if before is None or (before.phases, before.nominal_voltage_v) != (meta.phases, meta.nominal_voltage_v):
+            self.charging.changed()  # A limit in watts is another one in amperes now.
         self._see_boot(meta.boot_id)
         self._start_when_known()
 

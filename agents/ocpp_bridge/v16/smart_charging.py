@@ -1,4 +1,4 @@
-"""Smart Charging (OCPP 1.6, 5.5, 5.7, 5.16): profiles are kept, resolved, and become a lease of source ``ocpp``."""
+"""Smart Charging (OCPP 1.6, 5.5, 5.7, 5.16): profiles are kept, resolved, and become a lease of the bridge."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from agents.runtime.ocpp import Handler
 from agents.runtime.ocpp.frames import write_payload
 from agents.runtime.ocpp.shapes import to_wire
 from bus_schema.command import ReleaseLimit, SetLimit
+from bus_schema.units import MAX_NOMINAL_VOLTAGE_V
 from bus_schema.words import ReplyCode, ReplyStage
 
 if TYPE_CHECKING:
@@ -280,7 +281,10 @@ class SmartCharging:
 
     def _supply(self) -> Supply:
         meta = self._charge_point.meta
-        return Supply(phases=3 if meta is None else meta.phases)
+        if meta is None:
+            # Whatever it turns out to be, a limit in watts was not exceeded.
+            return Supply(phases=3, voltage_v=MAX_NOMINAL_VOLTAGE_V)
+        return Supply(meta.phases, meta.nominal_voltage_v)
 
     def _transaction(self) -> Transaction | None:
         active = self._charge_point.active

@@ -422,3 +422,24 @@ def test_who_ended_a_session_is_recorded(sender: str, source: str, claimed: str 
     bench.deliver(json.dumps(command).encode(), sender=sender)
     bench.run(1)
     assert bench.events("session_ended")[-1]["detail"] == f"stopped by {shown}"
+
+
+@pytest.mark.parametrize("nominal_v", [208.0, 230.0, 240])
+def test_everybody_is_told_the_nominal_voltage(nominal_v: float) -> None:
+    bench = Bench()
+    bench.send("configure", settings={"nominal_voltage_v": nominal_v})
+    assert bench.of("meta")[-1]["nominal_voltage_v"] == nominal_v
+
+
+def test_an_id_that_another_sender_has_used_is_refused_and_not_answered_as_done() -> None:
+    """The balancer's next order, whose id somebody has guessed, is not executed: it must not be told that it was."""
+    bench = Bench()
+    guessed = base(op="set_limit", source="technician", current_a=32.0, valid_for_s=60)
+    bench.deliver(json.dumps(guessed).encode(), sender="anna")
+    order = json.dumps(base(op="set_limit", source="load_balancer", current_a=6.0, valid_for_s=60)).encode()
+    bench.deliver(order, sender="load_balancer")
+    assert [reply["code"] for reply in bench.replies("a")] == ["ok", "not_allowed"]
+    assert "another sender has used this id" in bench.replies("a")[-1]["reason"]
+    assert list(bench.charger.leases.by_source) == ["technician"]
+    bench.deliver(json.dumps(guessed).encode(), sender="anna")
+    assert bench.replies("a")[-1]["code"] == "ok", "its own sender is answered again"

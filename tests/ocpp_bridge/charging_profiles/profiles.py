@@ -18,7 +18,7 @@ from agents.ocpp_bridge.charging_profiles import (
 NOON_MS = 1_800_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
 """A noon in UTC."""
 HOUR_MS = 3_600_000
-SUPPLY = Supply(phases=3)
+SUPPLY = Supply(phases=3, voltage_v=230.0)
 
 
 def profile(

@@ -1,5 +1,6 @@
 """What charging profiles allow: each rule of OCPP 1.6, 3.13, by name; and what must hold for every set of profiles."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,13 +132,37 @@ def test_watts_are_shared_among_all_phases_of_the_charger_whatever_number_phases
     for number_phases in (None, 1, 3):
         profiles = kept(profile((0, 11_040), unit=RateUnit.W, number_phases=number_phases))
         assert at(profiles) == 16
-        assert at(profiles, supply=Supply(phases=1)) == 48
+        assert at(profiles, supply=Supply(phases=1, voltage_v=230.0)) == 48
     assert at(kept(profile((0, 10_000), unit=RateUnit.W))) == 14.49, "rounded down"
+
+
+@pytest.mark.parametrize(
+    ("watts", "phases", "volts", "amperes"),
+    [
+        (7200, 1, 240, 30),
+        (7200, 1, 208, 34.61),
+        (7200, 1, 230, 31.30),
+        (11_040, 3, 230, 16),
+        (11_520, 3, 240, 16),
+        (11_526, 3, 120, 32.01),
+    ],
+)
+def test_watts_become_amperes_at_the_chargers_own_voltage(
+    watts: float, phases: int, volts: float, amperes: float
+) -> None:
+    assert Supply(phases, volts).amperes(watts, RateUnit.W) == amperes
+
+
+@given(st.floats(0, 1e6), st.integers(1, 3), st.floats(100, 300))
+def test_watts_are_never_exceeded_and_hardly_wasted(watts: float, phases: int, volts: float) -> None:
+    supply = Supply(phases, volts)
+    granted_w = supply.in_unit(supply.amperes(watts, RateUnit.W), RateUnit.W)
+    assert watts - 0.011 * volts * phases <= granted_w <= watts + 1e-6 * max(1.0, watts)
 
 
 def test_amperes_are_never_rescaled() -> None:
     for number_phases in (None, 1, 3):
-        assert at(kept(profile((0, 16), number_phases=number_phases)), supply=Supply(phases=1)) == 16
+        assert at(kept(profile((0, 16), number_phases=number_phases)), supply=Supply(phases=1, voltage_v=230.0)) == 16
 
 
 def test_zero_is_a_limit() -> None:

@@ -4,6 +4,10 @@ from random import Random
 from typing import Any
 
 from agents.load_balancer.site import Site, fixed_limit
+from bus_schema.units import NOMINAL_VOLTAGE_V
+
+SUPPLIES = {120.0: 208.0, 230.0: 230.0, 240.0: 240.0}
+"""Nominal volts between a phase and neutral, and across a charger of one phase: between two poles at 208 V."""
 
 
 def random_site(random: Random) -> dict[str, Any]:
@@ -41,7 +45,21 @@ def random_site(random: Random) -> dict[str, Any]:
             # EPOCH_MS is 2026-09-01T08:00:00Z.
             lowest = round(max(6.0, count * fallback_a) + wild_a + random.uniform(0, 6.0), 1)
             circuit["contract"] = [{"hours": "08:05-08:09", "limit_a": min(lowest, circuit["limit_a"])}]
-    return {"circuits": circuits, "chargers": chargers, "lease_s": random.choice([20, 60])}
+    site = {"circuits": circuits, "chargers": chargers, "lease_s": random.choice([20, 60])}
+    return site | _supply(random, site)
+
+
+def _supply(random: Random, site: dict[str, Any]) -> dict[str, Any]:
+    """Return the voltage of the site; what its transformers bear and its one-phase chargers get goes with it."""
+    nominal_v = random.choice(list(SUPPLIES))
+    for circuit in site["circuits"].values():
+        if "transformer_kva" in circuit:
+            at_230_v = circuit["transformer_kva"]
+            circuit["transformer_kva"] = round(at_230_v * nominal_v / NOMINAL_VOLTAGE_V, 2)
+    for charger in site["chargers"].values():
+        if charger["phases"] == 1:
+            charger["voltage_v"] = SUPPLIES[nominal_v]
+    return {"nominal_voltage_v": nominal_v}
 
 
 def wild_charger(site: Site) -> str | None:

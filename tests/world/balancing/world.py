@@ -111,10 +111,16 @@ class BalancedWorld(World):
                 phase_rotation=charger.phases,
                 rated_current_a=int(charger.rated_a),
             )
-            box = self.add_charger(name, ratings, VirtualMeter(len(charger.phases)))
+            box = self.add_charger(name, ratings, VirtualMeter(len(charger.phases), supply_v=charger.voltage_v))
             settings = ChargerAppSettings(box.storage)
             required = () if name == self.wild else ("load_balancer",)
-            settings.change({"required_sources": required, "fallback_current_a": charger.fallback_a})
+            settings.change(
+                {
+                    "required_sources": required,
+                    "fallback_current_a": charger.fallback_a,
+                    "nominal_voltage_v": charger.voltage_v,
+                }
+            )
         for number, name in enumerate(self._balancers()):
             process = self._add_balancer(name, seed + number * 1_000_003, number)
             self.loop.at(stream(seed, "start", name).randrange(1, 4_000) * (1 + 20 * number), process.start)

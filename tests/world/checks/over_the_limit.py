@@ -53,7 +53,7 @@ class NeverOverTheLimit(Check):
             self.fullest = max(self.fullest, total / limit)
             if self.world.grants.changed_ms >= 0:
                 total, limit = self._since_the_change(number, total, limit)
-            if total > limit + ROUNDING_A * max(1.0, len(row.members)) * (240 * 3 if row.kind is Kind.POWER else 1):
+            if total > limit + ROUNDING_A * max(1.0, sum(counts for _, counts in row.members)):
                 shown = {name: self._may_a.get(name) for name, _ in row.members}
                 self.fail(who, f"{row.words}: {total:.2f} of {limit:.2f} may be drawn: {shown}")
 
