@@ -181,21 +181,6 @@ def test_every_row_is_a_channel_and_every_role_an_operation():
     }
 
 
-# --- the access list, as text (test_acl.py asks a broker)
-
-
-def test_a_site_in_the_access_list_must_be_an_id(capsys):
-    assert "ev/v1/garage/charger/%u/state" in acl.mosquitto_acl("garage")
-    assert "+/charger/%u" not in acl.mosquitto_acl("garage")
-    for hostile in ("+", "#", "a/b", "", "A", "x\ntopic readwrite #"):
-        with pytest.raises(ValueError, match="site id"):
-            acl.mosquitto_acl(hostile)
-    assert __main__.main(["--acl", "garage"]) == 0
-    assert capsys.readouterr().out == acl.mosquitto_acl("garage")
-    with pytest.raises(SystemExit):
-        __main__.main(["--acl", "+"])
-
-
 def test_artefacts_are_named_once():
     paths = [artefact.path for artefact in artefacts()]
     assert len(set(paths)) == len(paths)
