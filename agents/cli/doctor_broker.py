@@ -6,7 +6,6 @@ from typing import Any
 
 from agents.cli.doctor_snapshot import Finding, Snapshot
 from bus_schema import MAX_MESSAGE_BYTES, Role, Topic
-from bus_schema.topics import AGENT_HEALTH
 from bus_schema.words import Severity
 
 QUEUED_MESSAGES = 100_000
@@ -198,22 +197,5 @@ def _technician_may_read(topic: Topic[Any], ids: dict[str, str]) -> bool:
     return not topic.own_read_level or ids[topic.own_read_level] == Role.TECHNICIAN
 
 
-def sharing(snapshot: Snapshot) -> Iterator[Finding]:
-    """Agents of several processes on a broker that deals nothing out among them."""
-    if snapshot.shares is not False:
-        return
-    several = f"{Role.INFLUX_LOGGER}-"
-    for heard in snapshot.latest(AGENT_HEALTH):
-        name = heard.address.ids["agent"] if heard.address else ""
-        if name.startswith(several) and getattr(heard.message, "online", False):
-            yield Finding(
-                Severity.CRITICAL,
-                "broker",
-                f"agent {name}",
-                "the broker grants shared subscriptions ($share) and sends nothing for them: no process gets telemetry",
-                "Set share = '1/1' in [influx_logger] and run one process, or use Mosquitto.",
-            )
-
-
-RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (losses, queue, settings, holes, sharing)
+RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (losses, queue, settings, holes)
 """Every rule about the broker."""

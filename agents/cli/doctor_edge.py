@@ -112,18 +112,15 @@ class Edge:
         untested: list[str] = []
         loopbacks: list[Loopback] = []
         queue: QueueProbe | None = None
-        shares: bool | None = None
         if self._options.username == Role.TECHNICIAN:
             try:
                 loopbacks += await self._loopback(self._options, _forbidden_to_technicians())
                 queue = await self._burst()
-                shares = await self._shares()
             except NoEcho as error:
                 untested.append(str(error))
         else:
             untested.append(f"access list and queue were not probed: this is user {self._options.username!r}")
         stranger = replace(self._options, username=None, password=None, cert_file=None, key_file=None)
-        snapshot = replace(snapshot, shares=shares)
         try:
             anonymous_read = len(await self._retained(stranger))
         except aiomqtt.MqttError:
@@ -195,24 +192,6 @@ class Edge:
             async with self._client(identifier=away, clean=True):
                 pass  # a clean connection under the same name ends the session and its queue
         return QueueProbe(BURST, received)
-
-    async def _shares(self) -> bool:
-        """Tell whether a shared subscription gets what is published; a broker grants it either way."""
-        token = f"shared-{secrets.token_hex(8)}"
-        async with self._client() as alone, self._client() as sharer:
-            await sharer.subscribe(f"$share/{PROBE_ID}-{token}/{self._echo}", qos=1)
-            await alone.subscribe(self._echo, qos=1)
-            await alone.publish(self._echo, self._expired_command(token), qos=1)
-            try:
-                async with asyncio.timeout(ANSWER_S):
-                    await _next_where(alone, lambda message: token.encode() in _bytes(message))
-            except TimeoutError:
-                raise NoEcho(f"shared subscriptions were not probed: {self._echo} does not come back") from None
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(QUIET_S):
-                    await _next_where(sharer, lambda message: token.encode() in _bytes(message))
-                    return True
-        return False
 
     def _expired_command(self, token: str) -> bytes:
         """Return a valid command that nobody would execute: for no charger, and too late."""

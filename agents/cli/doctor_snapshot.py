@@ -76,8 +76,6 @@ class Snapshot:
     """How many retained messages it then handed out."""
     queue: QueueProbe | None = None
     """Result of the burst for an absent subscriber, if that was tried."""
-    shares: bool | None = None
-    """Whether the broker deals out what is published among those who share a subscription; None if not tried."""
     untested: tuple[str, ...] = ()
     """Probes that could not be made, in words."""
 

@@ -202,9 +202,6 @@ class MqttTransport:
         served.deliver(RawMessage(topic, payload, qos, retain, window.receive(mid) if qos else _nothing))
 
     async def _subscribe(self, client: aiomqtt.Client, topic_filter: str, qos: int) -> None:
-        if topic_filter.startswith("$share/"):
-            # A session of before the work was shared has the filter itself: each message would come twice.
-            await client.unsubscribe(topic_filter.split("/", 2)[2])
         granted = await client.subscribe(topic_filter, qos)
         # paho reports a refusal as 0x80 or above.
         refused = [code for code in granted if (code if isinstance(code, int) else code.value) >= 0x80]

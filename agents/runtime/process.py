@@ -70,7 +70,7 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
     common = settings if isinstance(settings, AgentSettings) else AgentSettings()
     clock = SystemClock()
     identity = agent_type.identity(settings)
-    options = mqtt_options(site, name, identity)
+    options = mqtt_options(site, identity)
     try:
         options.tls_context()  # Only to see whether it can be made.
     except OSError as error:
@@ -180,24 +180,26 @@ def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str,
         ) from None
 
 
-def mqtt_options(site: SiteConfig, agent: str, identity: str | None = None) -> MqttOptions:
-    """Return how ``agent`` connects to the site's broker: persistent session, client id ``{site}-{identity}``.
+def mqtt_options(site: SiteConfig, identity: str) -> MqttOptions:
+    """Return how a process connects to the site's broker: persistent session, client id ``{site}-{identity}``.
 
-    ``identity`` is the agent's name, unless several processes share its work.
+    ``identity`` is the agent's name, but where several processes share its work (``influx_logger-2``). It is the
+    broker's user, too: user name, password file and certificate are the process's own, because a broker that uses
+    the user as client id keeps one connection for each.
 
     Raises :class:`ConfigError` for a password file that cannot be read.
     """
     broker = site.broker
 
     def file(path: Path | None) -> Path | None:
-        return None if path is None else site.resolve(path, agent)
+        return None if path is None else site.resolve(path, identity)
 
     return MqttOptions(
         host=broker.host,
         port=broker.port,
-        client_id=f"{site.site}-{identity or agent}",
-        username=site.broker_username(agent) or None,
-        password=site.broker_password(agent),
+        client_id=f"{site.site}-{identity}",
+        username=site.broker_username(identity) or None,
+        password=site.broker_password(identity),
         keepalive_s=broker.keepalive_s,
         tls=broker.tls,
         ca_file=file(broker.ca_file),

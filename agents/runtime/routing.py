@@ -25,9 +25,6 @@ __all__ = ["RawMessage", "Router", "RoutingError", "reader_ids"]
 MAX_CACHED_ROUTES = 4096
 """How many topics a router remembers; a flood of invented ids must not fill the memory."""
 
-SHARED = "$share/"
-"""Beginning of a filter whose messages the broker deals out: ``$share/{group}/{filter}``."""
-
 DRAIN_S = 10.0
 """How long a stopping agent may go on with what has already arrived."""
 
@@ -67,7 +64,6 @@ class Router:
         self._site = site
         self._agent_name = agent.name
         self._wants = agent.wants
-        self._shares = agent.shares
         self._beside = agent.beside
         self._heard_beside = agent.heard_beside
         self._clock = clock
@@ -91,8 +87,7 @@ class Router:
         return [*own, *((each, 0) for each in self._beside)]
 
     def _filter(self, topic: Topic[Any]) -> str:
-        plain = topic.filter(self._site, **reader_ids(topic, self._agent_name))
-        return f"{SHARED}{self._agent_name}/{plain}" if self._shares(topic) else plain
+        return topic.filter(self._site, **reader_ids(topic, self._agent_name))
 
     def deliver(self, raw: RawMessage) -> None:
         """Queue a message for its handler. Never blocks, never raises."""

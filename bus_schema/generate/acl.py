@@ -71,9 +71,7 @@ def device_user(role: Role, device: str) -> User:
 
 def person_users(name: str, role: Role = Role.TECHNICIAN) -> tuple[User, ...]:
     """Return the users of a person, one for each terminal. Raises :class:`bus_schema.InvalidId`."""
-    return tuple(
-        User(check_id("person", numbered(name, number)), role, name) for number in range(1, TERMINALS + 1)
-    )
+    return tuple(User(check_id("person", numbered(name, number)), role, name) for number in range(1, TERMINALS + 1))
 
 
 def numbered(name: str, number: int) -> str:

@@ -8,7 +8,6 @@ import aiomqtt
 import pytest
 
 from bus_schema import TOPICS, Role, Topic
-from bus_schema.ids import InvalidId
 from bus_schema.generate.acl import (
     DEVICES,
     HEALTH_CHECK,
@@ -19,6 +18,7 @@ from bus_schema.generate.acl import (
     process_user,
     reserved_users,
 )
+from bus_schema.ids import InvalidId
 from tests.bus_schema.mosquitto import mosquitto
 
 DEADLINE_S = 20

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bus_schema import TOPICS, Role, __main__
 from bus_schema.examples import EXAMPLES
-from bus_schema.generate import acl, artefacts, asyncapi, firmware, json_schema, stale, write
+from bus_schema.generate import artefacts, asyncapi, firmware, json_schema, stale, write
 from tests.bus_schema.strategies import of_schema
 from tests.missing import missing
 

@@ -10,9 +10,8 @@ import aiomqtt
 import pytest
 
 from agents.cli.doctor import examine
-from agents.cli.doctor_edge import BURST, Edge
+from agents.cli.doctor_edge import BURST
 from agents.cli.exits import CliError, ExitCode
-from agents.runtime.clock import SystemClock
 from agents.runtime.mqtt_options import MqttOptions
 from bus_schema import MAX_MESSAGE_BYTES, topics
 from bus_schema.examples import examples_of
@@ -191,12 +190,6 @@ async def test_the_embedded_broker_is_examined_too(tmp_path):
     assert ("acl", "anonymous") in briefly(found)
     assert ("acl", f"ev/v1/{SITE}/charger/doctor-probe/state") in briefly(found)
     assert not {finding.check for finding in found} - {"acl", "broker"}
-
-
-async def test_mosquitto_deals_out_what_is_shared(healthy_broker):
-    options = MqttOptions("127.0.0.1", healthy_broker.port, client_id="", username="technician", password="technician")
-    seen = await Edge(options, SITE, SystemClock()).observe(0.1, probe=True)
-    assert seen.shares is True
 
 
 async def test_strangers_who_may_come_in_but_do_nothing(tmp_path):

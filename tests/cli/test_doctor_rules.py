@@ -242,14 +242,6 @@ def test_messages_that_the_broker_drops(dropped, severity):
     assert (finding.check, finding.severity) == ("broker", severity)
 
 
-@pytest.mark.parametrize(("shares", "found"), [(False, 1), (True, 0), (None, 0)])
-def test_an_agent_of_several_processes_on_a_broker_that_deals_nothing_out(shares, found):
-    second = said(topics.AGENT_HEALTH, example(topics.AGENT_HEALTH), kept=True, agent="influx_logger-2")
-    base = healthy(live=of_charger(kept=False), shares=shares)
-    seen = diagnose(replace(base, kept=(*of_charger(kept=True), second)))
-    assert [finding.where for finding in seen if "$share" in finding.what] == ["agent influx_logger-2"] * found
-
-
 def test_a_queue_that_is_too_short():
     finding = only(healthy(queue=QueueProbe(1500, 1000)))
     assert (finding.severity, finding.where) == (Severity.CRITICAL, "max_queued_messages")
