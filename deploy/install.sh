@@ -11,7 +11,7 @@
 #   /etc/chargebus                            site.toml, pki/, access/cards.csv: back it up with `chargebus backup`
 #   /var/lib/chargebus                        the agents' data
 #   /etc/mosquitto/conf.d/chargebus.conf      the broker's configuration
-#   /etc/mosquitto/chargebus/                 its certificate and access list
+#   /etc/mosquitto/chargebus/                 its certificate, access list and revoked certificates: /etc/chargebus/broker
 #   /etc/systemd/system/chargebus@.service    and chargebus.target, mosquitto.service.d/chargebus.conf
 #
 # To uninstall, keeping /etc/chargebus and /var/lib/chargebus:
@@ -91,11 +91,25 @@ install_program() {
     }
 }
 
+# What the broker reads lies in its own folder, which the site's folder names: files that are written there later get
+# its owner, so that the broker can read them again when a certificate is revoked.
+make_broker_folder() {
+    [ ! -L "$settings/broker" ] || return 0
+    mkdir -p "$broker/chargebus"
+    mv "$settings/broker"/* "$broker/chargebus/"
+    rmdir "$settings/broker"
+    ln -s ../mosquitto/chargebus "$settings/broker"
+    chmod 755 "$broker/chargebus"
+    chmod 644 "$broker/chargebus"/*
+    chmod 600 "$broker/chargebus/broker.key"
+    [ -n "$root" ] || chown -R mosquitto:mosquitto "$broker/chargebus"
+}
+
 prepare() {
     ${CHARGEBUS:-$program/.venv/bin/chargebus} prepare "$@" --for systemd --folder "$settings"
     [ -n "$root" ] || {
         # The agents read what they need; the authority's key is root's alone.
-        chown -R root:chargebus "$settings"
+        chown -hR root:chargebus "$settings"
         find "$settings" -type d -exec chmod 750 {} +
         find "$settings" -type f -exec chmod 640 {} +
         chown root:root "$settings/pki/ca.key"
@@ -105,10 +119,6 @@ prepare() {
 
 install_broker() {
     put deploy/mosquitto/mosquitto.conf "$broker/conf.d/chargebus.conf" 644
-    put "$settings/pki/ca.pem" "$broker/chargebus/ca.pem" 644
-    put "$settings/pki/broker.pem" "$broker/chargebus/broker.pem" 644
-    put "$settings/pki/broker.key" "$broker/chargebus/broker.key" 600 mosquitto:mosquitto
-    put "$settings/mosquitto.acl" "$broker/chargebus/mosquitto.acl" 644
 }
 
 install_units() {
@@ -144,6 +154,7 @@ if [ -z "$root" ]; then
 fi
 install_program
 prepare "$@"
+make_broker_folder
 install_broker
 install_units
 if [ -z "$root" ]; then start; fi

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.link import QUIET_S, Link, connected
-from agents.cli.target import USER
 from agents.cli.terminal import Terminal
 from agents.runtime.agent import BusUnavailable
 from agents.runtime.clock import SystemClock
@@ -49,12 +48,12 @@ async def command(
     Raises :class:`CliError`: ``UNKNOWN`` for a charger that the broker knows nothing of, ``NO_ANSWER`` if it is
     offline or silent, ``FAILED`` with the charger's reason if it refused, ``UNREACHABLE`` without a broker.
     """
-    draft = made(kind, **_about(SystemClock().now_ms(), terminal.timeout_s), **fields)
+    draft = made(kind, **_about(terminal, SystemClock().now_ms()), **fields)
     async with connected(terminal.target) as link:
         await require_online(link, charger)
         await link.listen(CHARGER_COMMAND_REPLY, charger=charger)
         # The time for an answer begins now, not with the search for the broker.
-        message = draft.model_copy(update=_about(link.clock.now_ms(), terminal.timeout_s))
+        message = draft.model_copy(update=_about(terminal, link.clock.now_ms()))
         async with _telling(link, charger, told):
             reply = await _ask(link, charger, message, completion_s or terminal.timeout_s)
     terminal.show(reply.model_dump(mode="json") | {"charger": charger}, lambda: _in_words(charger, reply))
@@ -72,12 +71,13 @@ def made(kind: type[S], /, **fields: Any) -> S:
         raise CliError(ExitCode.USAGE, f"{where}: {first['msg']}") from None
 
 
-def _about(now_ms: int, timeout_s: float) -> dict[str, Any]:
+def _about(terminal: Terminal, now_ms: int) -> dict[str, Any]:
+    person = terminal.target.person
     return {
         "ts": now_ms,
-        "id": f"{USER}-{secrets.token_hex(10)}",
-        "source": USER,
-        "deadline_ts": now_ms + round(timeout_s * 1000),
+        "id": f"{person}-{secrets.token_hex(10)}",
+        "source": person,
+        "deadline_ts": now_ms + round(terminal.timeout_s * 1000),
     }
 
 

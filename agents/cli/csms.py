@@ -163,7 +163,7 @@ async def _told(terminal: Terminal, station: str, action: str, payload: dict[str
 
 async def _call(terminal: Terminal, station: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
     async with connected(terminal.target) as link:
-        await link.listen(AGENT_STATION_ANSWER, agent=Role.CSMS, asker=Role.TECHNICIAN)
+        await link.listen(AGENT_STATION_ANSWER, agent=Role.CSMS, asker=terminal.target.person)
         call = {"station": station, "action": action, "payload": json.dumps(payload)}
         answer = await ask(link, terminal.timeout_s, Role.CSMS, OcppCallQuery, OcppCallAnswer, **call)
     if not answer.ok:

@@ -11,6 +11,7 @@ import aiomqtt
 
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.heard import Heard, hear
+from agents.cli.logins import free_logins
 from agents.cli.target import Target
 from agents.runtime.agent import BusUnavailable, Received
 from agents.runtime.bus import TypedBus
@@ -18,7 +19,7 @@ from agents.runtime.clock import SystemClock
 from agents.runtime.commands import CommandSender
 from agents.runtime.connect_errors import explain
 from agents.runtime.counters import Counters
-from agents.runtime.mqtt_options import NO_DELAY
+from agents.runtime.mqtt_options import NO_DELAY, MqttOptions
 from bus_schema import ROOT, Role, Topic
 from bus_schema.command import CommandReply
 
@@ -41,7 +42,7 @@ class Link:
         self.target = target
         self.clock = SystemClock()
         self.bus = TypedBus(target.site, Role.TECHNICIAN, self, self.clock, Counters())
-        self.commands = CommandSender(self.bus, self.clock, Role.TECHNICIAN)
+        self.commands = CommandSender(self.bus, self.clock, target.person)
         self._client = client
         self._queue: asyncio.Queue[Heard | CliError] = asyncio.Queue()
         self.lost: asyncio.Future[CliError] = asyncio.get_running_loop().create_future()
@@ -130,8 +131,18 @@ def _lost(target: Target, error: Exception) -> CliError:
 
 @asynccontextmanager
 async def connected(target: Target) -> AsyncIterator[Link]:
-    """Connect to the broker; raise :class:`CliError` (``UNREACHABLE``) in words if that fails."""
-    options = target.options
+    """Connect to the broker with a login that is free.
+
+    Raises :class:`CliError` in words: ``UNREACHABLE`` if the broker is, ``FAILED`` if all logins are in use,
+    ``CONFIGURATION`` for files that cannot be used.
+    """
+    with free_logins(target.logins) as (options,):
+        async with _connected(target, options) as link:
+            yield link
+
+
+@asynccontextmanager
+async def _connected(target: Target, options: MqttOptions) -> AsyncIterator[Link]:
     try:
         tls_context = options.tls_context()
     except OSError as error:

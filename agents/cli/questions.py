@@ -35,7 +35,7 @@ async def ask(link: Link, timeout_s: float, agent: Role, kind: type[Q], answer: 
     contract forbids, ``UNREACHABLE`` without a broker, ``NO_ANSWER`` after ``timeout_s``.
     """
     now_ms = link.clock.now_ms()
-    head = {"ts": now_ms, "id": secrets.token_hex(8), "source": Role.TECHNICIAN}
+    head = {"ts": now_ms, "id": secrets.token_hex(8), "source": link.target.person}
     question = made(kind, **head, deadline_ts=now_ms + round(timeout_s * 1000), **fields)
     try:
         await link.bus.publish(AGENT_QUERY, question, agent=agent)

@@ -42,7 +42,7 @@ async def sessions(
 ) -> None:
     """Show the sessions that the ledger has recorded, newest first."""
     async with connected(terminal.target) as link:
-        await link.listen(AGENT_ANSWER, agent=Role.LEDGER, asker=Role.TECHNICIAN)
+        await link.listen(AGENT_ANSWER, agent=Role.LEDGER, asker=terminal.target.person)
         records: list[SessionRecord] = []
         cursor: str | None = None
         while len(records) < most:

@@ -38,7 +38,7 @@ async def settle(
     session is closed at its last register on record. An end, or an event, that comes after all counts as ever.
     """
     async with connected(terminal.target) as link:
-        await link.listen(AGENT_ANSWER, agent=Role.LEDGER, asker=Role.TECHNICIAN)
+        await link.listen(AGENT_ANSWER, agent=Role.LEDGER, asker=terminal.target.person)
         answer = await ask(
             link,
             terminal.timeout_s,

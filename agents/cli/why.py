@@ -38,7 +38,7 @@ async def why(
 ) -> None:
     """Tell why a charger got what it got in the last hour: each change of its grant, with the reason."""
     async with connected(terminal.target) as link:
-        await link.listen(AGENT_STORY, agent=Role.LOAD_BALANCER, asker=Role.TECHNICIAN)
+        await link.listen(AGENT_STORY, agent=Role.LOAD_BALANCER, asker=terminal.target.person)
         now_ms = link.clock.now_ms()
         grants: list[GrantRecord] = []
         cursor: str | None = None

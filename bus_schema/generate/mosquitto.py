@@ -85,7 +85,7 @@ cafile {BROKER_FOLDER}/ca.pem
 certfile {BROKER_FOLDER}/broker.pem
 keyfile {BROKER_FOLDER}/broker.key
 # Certificates that were revoked. Read again at SIGHUP, as the access list is.
-crlfile {BROKER_FOLDER}/crl.pem
+crlfile {BROKER_FOLDER}/revoked.crl
 require_certificate true
 use_identity_as_username true
 {_LIMITS}

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from agents.cli.broker_settings import UnreadableSettings, read_settings
 from agents.cli.doctor import diagnose, is_healthy, render
-from agents.cli.doctor_broker import UnreadableSettings, read_settings
 from agents.cli.doctor_snapshot import Finding, Loopback, QueueProbe
 from bus_schema import topics
 from bus_schema.words import Severity

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agents.cli.main import app
-from agents.cli.pki_authority import LASTS, PkiError, all_issued, found, issue, read
+from agents.cli.pki_authority import DEVICES_LAST, PkiError, all_issued, found, issue, read
 from tests.brokers import remove_broker, start_broker
 from tests.waiting import eventually_sync
 
@@ -45,7 +45,7 @@ def test_a_certificate_is_kept_until_it_is_renewed(folder: Path) -> None:
     assert issue(folder, "c1", NOW + timedelta(days=1)) == first
     second = issue(folder, "c1", NOW + timedelta(days=2), renew=True)
     assert second.serial != first.serial
-    assert second.ends == NOW + timedelta(days=2) + LASTS
+    assert second.ends == NOW + timedelta(days=2) + DEVICES_LAST
     assert not [path for path in folder.iterdir() if path.suffix == ".new"]
 
 
@@ -91,7 +91,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     rows = {row["name"]: row for row in json.loads(shown.output)}
     assert set(rows) == {"ca", "broker", "c1", "ledger"}
     assert rows["broker"]["server_names"] == ["localhost", "127.0.0.1"]
-    issue(tmp_path / "pki", "old", datetime.now(UTC) - LASTS + timedelta(days=30))
+    issue(tmp_path / "pki", "old", datetime.now(UTC) - DEVICES_LAST + timedelta(days=29))
     due = runner.invoke(app, ["pki", "status", *pki])
     assert due.exit_code == 1
     assert "DUE" in next(line for line in due.output.splitlines() if line.startswith("old"))
