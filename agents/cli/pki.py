@@ -134,7 +134,7 @@ def revoke(
     now = datetime.now(UTC)
     try:
         users = _users(folder, name)
-        evictions = [Eviction(folder, user, now) for user in users]
+        evictions = [Eviction(folder, user) for user in users]
         count = list_users(folder, users, now)
         retire(folder, users)
     except PkiError as error:
@@ -250,7 +250,7 @@ def _shut_out(eviction: Eviction, door: Door) -> str:
                 f"the broker at {door.host}:{door.port} still lets {eviction.user} in: does its configuration name "
                 "crlfile, and is it the broker of this site? (chargebus doctor)",
             )
-        ended = eviction.end_connection(door)
+        ended = eviction.end_connection(door, datetime.now(UTC))
     except OSError as error:
         raise CliError(
             ExitCode.UNREACHABLE,

@@ -82,14 +82,14 @@ class Eviction:
     Made before the files are put away: it keeps the user's certificate in order to try it.
     """
 
-    def __init__(self, folder: Path, user: str, now: datetime) -> None:
+    def __init__(self, folder: Path, user: str) -> None:
         """Read what there is of ``user``. Raises :class:`PkiError`."""
         self.user = user
         self._ca = folder / f"{CA}.pem"
         certificate, key = folder / f"{user}.pem", folder / f"{user}.key"
         has_both = certificate.exists() and key.exists()
         self._old = self._context(certificate.read_bytes(), key.read_bytes()) if has_both else None
-        self._new = self._context(*sign_briefly(folder, user, now))
+        self._folder = folder
 
     def _context(self, certificate: bytes, key: bytes) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=self._ca)
@@ -114,6 +114,7 @@ class Eviction:
             time.sleep(_POLL_S)
         return True
 
-    def end_connection(self, door: Door) -> bool:
-        """Take over the user's connection and session, and leave. Raises :class:`OSError`."""
-        return knock(door.host, door.port, self._new, self.user) is Answer.LET_IN
+    def end_connection(self, door: Door, now: datetime) -> bool:
+        """Take over the user's connection and session, and leave. Raises :class:`PkiError`, :class:`OSError`."""
+        taking_over = self._context(*sign_briefly(self._folder, self.user, now))
+        return knock(door.host, door.port, taking_over, self.user) is Answer.LET_IN
