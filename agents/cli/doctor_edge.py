@@ -18,7 +18,8 @@ from agents.cli.doctor_snapshot import PROBE_ID, Loopback, QueueProbe, Snapshot,
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.heard import Heard, hear
 from agents.runtime.agent import Clock
-from agents.runtime.connect_errors import explain
+from agents.runtime.certificate import UnusableCertificate, check_identity
+from agents.runtime.login_problem import login_problem
 from agents.runtime.mqtt_options import MqttOptions
 from bus_schema import ROOT, Role, Topic
 from bus_schema.command import Identify
@@ -69,7 +70,7 @@ class Edge:
             return await self._probe(snapshot) if probe else snapshot
         except (aiomqtt.MqttError, TimeoutError) as error:
             where = f"{self._options.host}:{self._options.port}"
-            why = explain(error, self._options.username)
+            why = await login_problem(error, self._options, self._clock.now_ms())
             raise CliError(ExitCode.UNREACHABLE, f"cannot examine the broker at {where}: {why}") from error
 
     async def _listen(self, seconds: float) -> Snapshot:
@@ -235,9 +236,10 @@ class Edge:
     ) -> AsyncIterator[aiomqtt.Client]:
         options = self._options if options is None else options
         try:
+            check_identity(options)
             tls_context = options.tls_context()
-        except OSError as error:
-            raise CliError(ExitCode.CONFIGURATION, f"[broker] ca_file, cert_file or key_file: {error}") from error
+        except (UnusableCertificate, OSError) as error:
+            raise CliError(ExitCode.CONFIGURATION, f"[broker] {error}") from error
         client = aiomqtt.Client(
             options.host,
             options.port,

@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from structlog.typing import FilteringBoundLogger
 
 from agents.runtime.agent import Agent, CannotStart
 from agents.runtime.backoff import full_jitter
+from agents.runtime.certificate import UnusableCertificate, check_identity
 from agents.runtime.clock import SystemClock
+from agents.runtime.expiry import ExpiryWatch
 from agents.runtime.host import AgentHost
 from agents.runtime.liveness import Liveness, listeners
 from agents.runtime.logs import set_up_logs
@@ -63,6 +66,7 @@ def run_agent(agent_type: type[Agent[Any]], site: SiteConfig) -> int:
 
 async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBoundLogger) -> None:
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(partial(_tell_in_a_line, log))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     name = agent_type.name
@@ -72,9 +76,10 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
     identity = agent_type.identity(settings)
     options = mqtt_options(site, identity)
     try:
+        check_identity(options)
         options.tls_context()  # Only to see whether it can be made.
-    except OSError as error:
-        raise CannotStart(f"{site.path}: [broker] ca_file, cert_file or key_file cannot be used: {error}") from None
+    except (UnusableCertificate, OSError) as error:
+        raise CannotStart(f"{site.path}: [broker] {error}") from None
     transport = MqttTransport(options, clock, log=log)
     liveness = Liveness(listeners(os.environ))
     async with contextlib.AsyncExitStack() as stack:
@@ -89,8 +94,20 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
         )
         if common.metrics_port is not None:
             stack.callback(_metrics(host, transport, site.site, common.metrics_host, common.metrics_port))
+        if options.cert_file is not None:
+            expiry = ExpiryWatch(identity, options.cert_file, host.agent.bus, clock, log)
+            stack.callback(asyncio.create_task(expiry.run()).cancel)
         liveness.watch(lambda: host.on_bus)
         await _live(host, transport, stop, log)
+
+
+def _tell_in_a_line(log: FilteringBoundLogger, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what failed in a callback. A connection that breaks in the handshake is no defect and needs no traceback."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        log.warning("connection_broke", reason=f"{context.get('message', '')}: {error}"[:400])
+    else:
+        loop.default_exception_handler(context)
 
 
 async def _live(host: AgentHost, transport: MqttTransport, stop: asyncio.Event, log: FilteringBoundLogger) -> None:
