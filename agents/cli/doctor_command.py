@@ -44,6 +44,7 @@ async def doctor(
             probe=probe,
             settings_file=_settings(terminal, broker_settings),
             person=target.person,
+            config=target.config,
         )
     terminal.show([asdict(finding) for finding in findings], lambda: render(findings))
     if not is_healthy(findings):

@@ -1,7 +1,8 @@
 """What ``chargebus doctor`` has seen of a bus, and what it says about it: data without any input or output."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Self
 
 from agents.cli.heard import Heard
@@ -75,6 +76,8 @@ class Snapshot:
     """The access list that the broker reads, if it could be read."""
     access_list_due: str | None = None
     """What it should be, if the site's folder is here."""
+    certificates: Mapping[str, datetime] = field(default_factory=dict)
+    """When each certificate of the site ends, if the authority's folder is here."""
     loopbacks: tuple[Loopback, ...] = ()
     """Attempts to publish where it must not be possible."""
     anonymous_connects: bool | None = None

@@ -6,10 +6,15 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from agents.cli.exits import CliError, ExitCode
+from agents.cli.logins import free_logins
+from agents.cli.pki_authority import DEVICES_LAST, issue
+from agents.cli.target_choice import choose_target
 from tests.cli.conftest import Run
 from tests.tls_broker import TlsBroker, resident_kib, tls_broker
 from tests.waiting import eventually_sync
@@ -186,3 +191,44 @@ def test_six_connections_that_announce_huge_packets_take_no_memory(broker: TlsBr
         for door in doors:
             door.close()
         assert used_kib <= 2 * idle_kib, (first, idle_kib, used_kib)
+
+
+def doctor(broker: TlsBroker, bare: Run) -> set[tuple[str, str]]:
+    """Run the doctor as a technician with the site's own files and return what it finds."""
+    conf, config = str(broker.folder.parent / "mosquitto.conf"), str(broker.folder / "site.toml")
+    done = bare("doctor", "--for", "1s", "--json", "--as", "anna", "--mosquitto-conf", conf, CHARGEBUS_CONFIG=config)
+    assert done.code in (0, 1), done.err
+    # No charger is there, which it says too.
+    return {(finding["check"], finding["where"]) for finding in done.json} - {("chargers", "garage")}
+
+
+def test_the_doctor_finds_nothing_wrong_with_the_configuration_of_deploy(broker: TlsBroker, bare: Run) -> None:
+    assert doctor(broker, bare) == set()
+
+
+def test_the_doctor_finds_a_broker_that_does_not_bind_client_ids_to_users(tmp_path: Path, bare: Run) -> None:
+    with tls_broker(tmp_path, without=("use_username_as_clientid",)) as broker:
+        assert ("identity", "client id") in doctor(broker, bare)
+
+
+def test_the_doctor_finds_stale_rights_and_a_certificate_that_ends(broker: TlsBroker, bare: Run) -> None:
+    issue(broker.pki, "c9", datetime.now(UTC) - DEVICES_LAST + timedelta(days=20), role="charger")
+    assert doctor(broker, bare) == {("acl", "acl_file"), ("certificate", "c9")}
+    assert bare("pki", "apply", "--folder", str(broker.pki)).code == 0
+    assert doctor(broker, bare) == {("certificate", "c9")}
+
+
+def test_a_person_has_as_many_commands_at_once_as_logins(broker: TlsBroker) -> None:
+    target = choose_target(None, None, broker.folder / "site.toml", broker.folder, "anna")
+    assert [login.options.username for login in target.logins] == ["anna", "anna-2", "anna-3", "anna-4"]
+    with free_logins(target.logins) as (first,), free_logins(target.logins, 2) as two:
+        assert [each.username for each in (first, *two)] == ["anna", "anna-2", "anna-3"]
+        with (
+            free_logins(target.logins),
+            pytest.raises(CliError, match="end one of them") as caught,
+            free_logins(target.logins),
+        ):
+            pass
+    assert caught.value.code is ExitCode.FAILED
+    with free_logins(target.logins) as (again,):
+        assert again.username == "anna"
