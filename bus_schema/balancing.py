@@ -17,6 +17,14 @@ from bus_schema.units import (
     VoltageV,
 )
 
+LONGEST_LEASE_S = 300
+"""No load balancer gives a lease (``set_limit``) that lives longer. Whoever takes over from another that it knows
+nothing of must count whatever that may have granted until it has certainly ended: for so long and no longer, although
+the leases of other sources may live for a day."""
+
+ORDER_DEADLINE_S = 5
+"""Nor one with a deadline later than this after it was sent."""
+
 
 class Decision(Message):
     """What the load balancer grants a charger, and why (invariant 8)."""

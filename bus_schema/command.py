@@ -18,6 +18,7 @@ from bus_schema.message import (
     Struct,
     Text,
 )
+from bus_schema.topic import AGENT_ROLES, Role
 from bus_schema.units import CurrentA, DurationS, EnergyWh, TimestampMs
 from bus_schema.words import ReplyCode, ReplyStage
 
@@ -26,6 +27,33 @@ Url = Annotated[str, StringConstraints(max_length=512, pattern=r"^(https?|ftps?|
 
 MAX_LOCAL_LIST = 500
 """Cards that a charger's local list has room for (OCPP 1.6 LocalAuthListMaxLength)."""
+
+AGENTS = tuple(str(role) for role in AGENT_ROLES)
+"""Senders that are agents: each speaks for itself only."""
+
+PEOPLE_SOURCE = str(Role.TECHNICIAN)
+"""The source under which people command, whatever their own user names are: what one has limited, another may
+release."""
+
+
+def may_speak_as(sender: str, source: str) -> bool:
+    """Tell whether ``source`` may stand in a command that came on ``command/from/{sender}``.
+
+    A sender is the user that the broker's access list lets write there. An agent's source is its own name. Anyone else
+    is a person, who commands as :data:`PEOPLE_SOURCE`, or a program of the site's own, which uses its own name.
+    Chargers apply the same rule (``firmware/app/commands.py``).
+    """
+    return source == sender or (source == PEOPLE_SOURCE and sender not in AGENTS)
+
+
+def person_behind(sender: str, source: str, on_behalf_of: str | None) -> str | None:
+    """Return who stands behind a command that :func:`may_speak_as` allows, or None if no person is known.
+
+    Only an agent is believed when it says for whom it acts; a person's own user name is in the topic.
+    """
+    if sender in AGENTS:
+        return on_behalf_of
+    return None if sender == source else sender
 
 
 class CommandBase(Message):
@@ -36,9 +64,12 @@ class CommandBase(Message):
     id: Key
     """Chosen by the sender, never reused. A second message with the same id is answered again, not executed again."""
     source: Source
-    """Who asks. Leases, authorisations and explanations are kept under this name."""
+    """Who asks. Leases, authorisations and explanations are kept under this name. It must fit the topic's sender
+    (:func:`may_speak_as`), else the charger rejects the command with ``not_allowed``."""
     deadline_ts: TimestampMs
     """After this moment the charger answers ``expired`` and does nothing."""
+    on_behalf_of: Id | None = None
+    """User name of the person for whom an agent acts; null when it acts by itself. Ignored from anyone else."""
 
 
 class SetLimit(CommandBase):

@@ -158,3 +158,6 @@ class SessionRecord(Message):
     settled_by: Source | None = None
     """Who closed the record because the charger will never send its end: the energy is then up to the last register
     on record and the reason ``Other``. Null while active, and for a session that the charger has ended."""
+    energy_impossible: bool = False
+    """True when no charger of this rating can have delivered the energy in this time. The record stays as it came:
+    look at the meter before it is billed."""

@@ -20,6 +20,11 @@ SCHEMA_VERSION = "1.0"
 MAX_MESSAGE_BYTES = 4096
 """Largest payload that anyone may publish (design, "The bus")."""
 
+MAX_NESTING = 6
+"""Most objects and lists that may stand within each other in a message, the outermost counted: two more than the
+deepest of this version needs, for the fields of later ones. A charger counts before it parses (it has little memory).
+"""
+
 
 class ContractError(ValueError):
     """A payload or topic that breaks the contract.

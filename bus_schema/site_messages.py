@@ -65,6 +65,21 @@ class Alarm(Message):
     """Charger concerned, if it is one."""
 
 
+MAX_REFUSED_SENDERS = 5
+"""Senders that a health message names; all of them fit a message together with the longest problems."""
+
+
+class RefusedSender(Struct):
+    """A sender that has lately asked more of an agent than its quota allows."""
+
+    sender: Annotated[str, StringConstraints(max_length=64)]
+    """Charger, station or address."""
+    quota: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+    """Which quota it exceeds, for example ``new_boots``."""
+    count: Annotated[Count, Field(ge=1)]
+    """How often it was refused since it was last quiet."""
+
+
 class AgentHealth(Message):
     """Whether an agent lives. Retained; ``online: false`` is its will."""
 
@@ -88,6 +103,12 @@ class AgentHealth(Message):
     """What the agent keeps on disk until somebody else takes it (points for a database); null if it keeps none."""
     waiting_oldest_s: DurationS | None = None
     """How long the oldest of it has waited, 0 when there is none."""
+    behind_s: DurationS | None = None
+    """How long the message has waited that has waited longest for its handler, 0 when none waits; null: not told."""
+    refused: Count = 0
+    """What senders were refused since the start because it exceeded their quota."""
+    refused_senders: Annotated[list[RefusedSender], Field(max_length=MAX_REFUSED_SENDERS)] = []
+    """Who was refused most often lately, the worst first; empty when all is well."""
 
 
 class BrokerStatus(Message):

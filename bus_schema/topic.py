@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from bus_schema.ids import check_id
+from bus_schema.json_text import beyond_pydantic
 from bus_schema.message import MAX_MESSAGE_BYTES, ContractError, Message
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class Role(StrEnum):
     TECHNICIAN = "technician"
 
 
+AGENT_ROLES = tuple(r for r in Role if r not in (Role.CHARGER, Role.METER, Role.TECHNICIAN))
+"""The agents of the design."""
+
+
 @dataclass(frozen=True, eq=False)
 class Topic(Generic[M]):
     """One row of the table: a kind of topic and the message it carries.
@@ -58,7 +63,8 @@ class Topic(Generic[M]):
     measurement: str = ""
     clearable: bool = False
     own_level: str = ""
-    """Level that must equal the writer's own user name: ``charger``, ``meter`` or ``agent``; empty where none must.
+    """Level that must equal the writer's own user name: ``charger``, ``meter``, ``agent`` or ``sender``; empty where
+    none must.
 
     ``csms`` alone is exempt on ``charger``: it writes for the stations that it has brought onto the bus.
     """
@@ -115,14 +121,18 @@ class Topic(Generic[M]):
     def decode(self, payload: bytes | bytearray | str) -> M:
         """Return the message in ``payload``.
 
-        Raises :class:`ContractError`: ``too_large``, ``malformed`` (not JSON) or ``wrong_type`` (a field is missing,
-        of another type or out of range). The text names the field and what was expected, never the value.
+        Raises :class:`ContractError`: ``too_large``, ``malformed`` (not JSON, or nested too deeply) or ``wrong_type``
+        (a field is missing, of another type or out of range). The text names the field and what was expected,
+        never the value.
         """
         data = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else payload
         if len(data) > MAX_MESSAGE_BYTES:
             raise ContractError(
                 "too_large", f"{self.name}: {len(data)} bytes; a message has at most {MAX_MESSAGE_BYTES}"
             )
+        problem = beyond_pydantic(data)
+        if problem is not None:
+            raise ContractError("malformed", f"{self.name}: {problem}")
         try:
             return self.adapter.validate_json(data)
         except ValidationError as error:

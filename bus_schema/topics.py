@@ -31,10 +31,7 @@ from bus_schema.site_messages import (
     Rejected,
     WhyAnswer,
 )
-from bus_schema.topic import ROOT, Role, Topic
-
-AGENT_ROLES = tuple(r for r in Role if r not in (Role.CHARGER, Role.METER, Role.TECHNICIAN))
-"""The agents of the design."""
+from bus_schema.topic import AGENT_ROLES, ROOT, Role, Topic
 
 PEOPLE_AND_AGENTS = (*AGENT_ROLES, Role.TECHNICIAN)
 """Everyone who is not a device."""
@@ -130,14 +127,15 @@ CHARGER_EVENT_ACK: Topic[EventAck] = Topic(
 )
 CHARGER_COMMAND: Topic[Command] = Topic(
     "charger_command",
-    "charger/{charger}/command",
+    "charger/{charger}/command/from/{sender}",
     Command,
     1,
     False,
     _COMMANDERS,
     # The balancer hears them to see whether another one is at work (invariant 2).
     (Role.CHARGER, Role.CSMS, Role.LOAD_BALANCER, Role.TECHNICIAN),
-    "One operation for a charger. Never retained: retained ones are ignored.",
+    "One operation for a charger, under the name of whoever sends it. Never retained: retained ones are ignored.",
+    own_level="sender",
 )
 CHARGER_COMMAND_REPLY: Topic[CommandReply] = Topic(
     "charger_command_reply",

@@ -140,6 +140,8 @@ class ReplyCode(StrEnum):
     OK = "ok"
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
+    NOT_ALLOWED = "not_allowed"
+    """Whoever sent the command may not use this source."""
     UNKNOWN_OPERATION = "unknown_operation"
     OUT_OF_RANGE = "out_of_range"
     DEADLINE_PASSED = "deadline_passed"

@@ -9,7 +9,7 @@
 # and no certificate that is there. What it makes:
 #   /opt/chargebus                            the program and its virtual environment
 #   /etc/chargebus                            site.toml, pki/, access/cards.csv: back it up with `chargebus backup`
-#   /var/lib/chargebus                        the agents' data
+#   /var/lib/chargebus                        the agents' data, each file its agent's own
 #   /etc/mosquitto/conf.d/chargebus.conf      the broker's configuration
 #   /etc/mosquitto/chargebus/                 its certificate, access list and revoked certificates: /etc/chargebus/broker
 #   /etc/systemd/system/chargebus@.service    and chargebus.target, mosquitto.service.d/chargebus.conf
@@ -19,7 +19,8 @@
 #   rm -r /etc/systemd/system/chargebus@.service /etc/systemd/system/chargebus.target \
 #         /etc/systemd/system/mosquitto.service.d/chargebus.conf /etc/mosquitto/conf.d/chargebus.conf \
 #         /etc/mosquitto/chargebus /opt/chargebus /usr/local/bin/chargebus
-#   systemctl daemon-reload && systemctl restart mosquitto && deluser --system chargebus
+#   systemctl daemon-reload && systemctl restart mosquitto
+#   getent passwd | grep -o '^chargebus-[a-z_]*' | xargs -n 1 deluser --system; delgroup --system chargebus
 #
 # For tests: DESTDIR=FOLDER installs below FOLDER, without packages, users and services.
 
@@ -29,6 +30,7 @@ cd "$(dirname "$0")/.."
 root=${DESTDIR:-}
 program=$root/opt/chargebus
 settings=$root/etc/chargebus
+data=$root/var/lib/chargebus
 broker=$root/etc/mosquitto
 units=$root/etc/systemd/system
 
@@ -66,11 +68,42 @@ install_packages() {
     }
 }
 
-make_user() {
-    getent passwd chargebus >/dev/null || {
-        useradd --system --user-group --home-dir /var/lib/chargebus --shell /usr/sbin/nologin chargebus
-        echo "made the user chargebus"
-    }
+# agents: their names, a line each.
+agents() {
+    ${CHARGEBUS:-$program/.venv/bin/chargebus} agent --list | sed 's/ .*//'
+}
+
+# A user for each agent, all of one group.
+make_users() {
+    getent group chargebus >/dev/null || groupadd --system chargebus
+    agents | while read -r agent; do
+        getent passwd "chargebus-$agent" >/dev/null || {
+            useradd --system --gid chargebus --no-user-group --home-dir /var/lib/chargebus \
+                --shell /usr/sbin/nologin "chargebus-$agent"
+            echo "made the user chargebus-$agent"
+        }
+    done
+}
+
+# Everyone of the group may make files here; only the owner of a file may read, replace or remove it.
+give_data() {
+    mkdir -p "$data"
+    chmod 3770 "$data"
+    [ -n "$root" ] || chown root:chargebus "$data"
+    # An older version's agents were one user.
+    agents | while read -r agent; do
+        for path in "$data/$agent".*; do
+            give "$agent" "$path"
+        done
+    done
+    for path in "$data"/history "$data"/history.*; do
+        give influx_logger "$path"
+    done
+}
+
+# give AGENT PATH: make what is there the agent's own.
+give() {
+    [ -n "$root" ] || [ ! -e "$2" ] || chown -R "chargebus-$1:chargebus" "$2"
 }
 
 # The program is copied, so that a half-finished `git pull` never runs.
@@ -86,7 +119,7 @@ install_program() {
     done
     rmdir "$program/new"
     [ -n "$root" ] || {
-        (cd "$program" && . deploy/venv.sh && ensure_venv "[postgresql]")
+        (cd "$program" && . deploy/venv.sh && ensure_venv postgresql)
         ln -sf /opt/chargebus/.venv/bin/chargebus /usr/local/bin/chargebus
     }
 }
@@ -108,12 +141,20 @@ make_broker_folder() {
 prepare() {
     ${CHARGEBUS:-$program/.venv/bin/chargebus} prepare "$@" --for systemd --folder "$settings"
     [ -n "$root" ] || {
-        # The agents read what they need; the authority's key is root's alone.
+        # The agents read what they need. A key is its agent's alone, the authority's and all others are root's.
         chown -hR root:chargebus "$settings"
         find "$settings" -type d -exec chmod 750 {} +
         find "$settings" -type f -exec chmod 640 {} +
-        chown root:root "$settings/pki/ca.key"
-        chmod 600 "$settings/pki/ca.key"
+        for folder in pki secrets; do
+            [ ! -d "$settings/$folder" ] ||
+                find "$settings/$folder" -type f ! -name '*.pem' -exec chown root:root {} + -exec chmod 600 {} +
+        done
+        agents | while read -r agent; do
+            for path in "$settings/pki/$agent.key" "$settings/secrets/$agent".*; do
+                give "$agent" "$path"
+            done
+        done
+        give influx_logger "$settings/secrets/influxdb.token"
     }
 }
 
@@ -132,7 +173,7 @@ start() {
     systemctl enable --quiet mosquitto chargebus.target
     systemctl restart mosquitto
     # Every agent that has a table in site.toml.
-    "$program/.venv/bin/chargebus" agent --list | while read -r agent; do
+    agents | while read -r agent; do
         grep -q "^\[$agent\]" "$settings/site.toml" || continue
         systemctl enable --quiet "chargebus@$agent"
         systemctl restart "chargebus@$agent"
@@ -150,11 +191,12 @@ esac
 
 if [ -z "$root" ]; then
     install_packages
-    make_user
 fi
 install_program
+[ -n "$root" ] || make_users
 prepare "$@"
 make_broker_folder
+give_data
 install_broker
 install_units
 if [ -z "$root" ]; then start; fi

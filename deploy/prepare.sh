@@ -8,5 +8,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
-ensure_venv ""
+ensure_venv run
 exec .venv/bin/chargebus prepare "$@"

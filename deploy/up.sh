@@ -9,6 +9,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
-ensure_venv ""
+ensure_venv run
 # The shell is replaced, so that Ctrl-C and signals reach chargebus itself.
 exec .venv/bin/chargebus up "$@"

@@ -1,10 +1,13 @@
 # shellcheck shell=sh
-# Sourced by deploy/up.sh and tests/run.sh from the repository's root: makes .venv with chargebus in it.
+# Sourced by deploy/up.sh, tests/run.sh and others from the repository's root: makes .venv with chargebus in it.
 #
-# ensure_venv ""        installs what is needed to run chargebus
-# ensure_venv "[test]"  also installs what its tests need
+# ensure_venv run         installs what is needed to run chargebus
+# ensure_venv postgresql  also installs what a site with PostgreSQL needs
+# ensure_venv test        also installs what the tests need
 #
-# Installs only when pyproject.toml has changed since the last time. Needs Python 3.11 or newer; PYTHON names one.
+# Every package is of the version and has the SHA-256 that deploy/locked/NAME.txt says (`sh deploy/lock.sh` writes it).
+# Installs only when that or pyproject.toml has changed since the last time. Needs Python 3.11 or newer; PYTHON names
+# one.
 
 is_good_python() {
     "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -31,20 +34,26 @@ find_python() {
 }
 
 ensure_venv() {
-    extras=$1
+    packages=deploy/locked/$1.txt
     if ! .venv/bin/python -c '' >/dev/null 2>&1; then
         python=$(find_python) || return 5
         echo "making .venv with $python"
         rm -rf .venv
         "$python" -m venv .venv || return 5
     fi
-    wanted=$(cksum <pyproject.toml)
-    for stamp in ".venv/.installed$extras" ".venv/.installed[test]"; do
-        if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+    # The tests' packages are a superset of all the others.
+    for stamp in "$1" test; do
+        wanted=$(cat pyproject.toml "deploy/locked/$stamp.txt" | cksum)
+        if [ -f ".venv/.installed-$stamp" ] && [ "$(cat ".venv/.installed-$stamp")" = "$wanted" ]; then
             return 0
         fi
     done
-    echo "installing chargebus$extras into .venv (a minute the first time)"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$extras" || return 5
-    echo "$wanted" >".venv/.installed$extras"
+    echo "installing chargebus and the packages of $packages into .venv (a minute the first time)"
+    pip_install --require-hashes --requirement "$packages" || return 5
+    pip_install --no-deps --no-build-isolation --editable . || return 5
+    cat pyproject.toml "$packages" | cksum >".venv/.installed-$1"
+}
+
+pip_install() {
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
 }

@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from tests.brokers import KINDS, RunningBroker, default_kind, remove_broker, start_broker
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.postgres", "tests.records"]
 
 # An example has no time limit: a machine that stands still for 200 ms would fail whichever is being tried then.
 settings.register_profile("chargebus", deadline=None)

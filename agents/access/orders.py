@@ -58,7 +58,7 @@ class Orders:
 
     async def send(self, charger: str, command: AccessCommand) -> None:
         """Send a command that is not kept."""
-        await self._bus.publish(CHARGER_COMMAND, command, charger=charger)
+        await self._bus.publish(CHARGER_COMMAND, command, charger=charger, sender=self._source)
 
     async def change_list(self, charger: str, command_id: str, piece: Piece) -> None:
         """Send a piece of the local list; it is not kept, for who has not got it says so."""
@@ -69,7 +69,7 @@ class Orders:
             entries=list(piece.entries),
             removals=list(piece.removals),
         )
-        await self._bus.publish(CHARGER_COMMAND, command, charger=charger)
+        await self._bus.publish(CHARGER_COMMAND, command, charger=charger, sender=self._source)
 
     def _common(self, command_id: str) -> _Common:
         now_ms = self._clock.now_ms()

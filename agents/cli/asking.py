@@ -72,11 +72,10 @@ def made(kind: type[S], /, **fields: Any) -> S:
 
 
 def _about(terminal: Terminal, now_ms: int) -> dict[str, Any]:
-    person = terminal.target.person
     return {
         "ts": now_ms,
-        "id": f"{person}-{secrets.token_hex(10)}",
-        "source": person,
+        "id": f"{terminal.target.person}-{secrets.token_hex(10)}",
+        "source": terminal.target.source,
         "deadline_ts": now_ms + round(terminal.timeout_s * 1000),
     }
 

@@ -15,6 +15,7 @@ from agents.cli.terminal import Terminal, site_command
 from bus_schema.charger_settings import ChargerSettings, SettingValue
 from bus_schema.command import Configure
 from bus_schema.docstrings import field_docstrings
+from bus_schema.json_text import NotJson, read_json
 
 app = command_app()
 
@@ -62,9 +63,9 @@ def _value(name: str, text: str) -> object:
     if isinstance(_FIELDS[name].default, list):
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
-        return json.loads(text, parse_constant=lambda word: word)  # NaN stays a word, which no setting takes
-    except ValueError:
-        return text
+        return read_json(text)
+    except NotJson:
+        return text  # NaN too, which no setting takes
 
 
 def _known() -> Table:

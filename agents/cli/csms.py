@@ -17,6 +17,7 @@ from agents.cli.screen import plain_table
 from agents.cli.terminal import Terminal, site_command
 from agents.cli.values import duration_s
 from bus_schema import Role
+from bus_schema.json_text import read_json
 from bus_schema.site_messages import OcppCallAnswer, OcppCallQuery
 from bus_schema.topics import AGENT_STATION_ANSWER
 
@@ -168,7 +169,7 @@ async def _call(terminal: Terminal, station: str, action: str, payload: dict[str
         answer = await ask(link, terminal.timeout_s, Role.CSMS, OcppCallQuery, OcppCallAnswer, **call)
     if not answer.ok:
         raise CliError(ExitCode.FAILED, f"{station}: {action}: {answer.reason}")
-    response: dict[str, Any] = json.loads(answer.payload or "{}")
+    response: dict[str, Any] = read_json(answer.payload or "{}")
     return response
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
 from agents.cli.exits import CliError, ExitCode
+from bus_schema.json_text import NotJson, read_json
 
 PIECE_BYTES = 1024
 """So much of a file goes over the line at a time: the chip's heap is small."""
@@ -51,8 +51,8 @@ class SerialDevice:
         if not said:
             return None
         try:
-            return json.loads(said.splitlines()[-1])
-        except ValueError:
+            return read_json(said.splitlines()[-1])
+        except NotJson:
             raise CliError(
                 ExitCode.FAILED, f"the device answers something else than it should: {said[-200:]}"
             ) from None

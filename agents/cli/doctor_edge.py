@@ -58,7 +58,7 @@ class Edge:
         self._person = person
         self._site = site
         self._clock = clock
-        self._echo = CHARGER_COMMAND.format(site, charger=PROBE_ID)
+        self._echo = CHARGER_COMMAND.format(site, charger=PROBE_ID, sender=person or Role.TECHNICIAN)
 
     async def observe(self, seconds: float, probe: bool) -> Snapshot:
         """Listen for ``seconds``, then look at what is retained, then probe if ``probe`` says so.
@@ -255,7 +255,12 @@ class Edge:
 
 
 def _forbidden_to_technicians() -> tuple[Topic[Any], ...]:
-    return tuple(topic for topic in TOPICS if Role.TECHNICIAN not in topic.writers and _readable(topic))
+    """Return what no technician may write under the probe's id: what is others', or must carry the writer's name."""
+    return tuple(
+        topic
+        for topic in TOPICS
+        if (Role.TECHNICIAN not in topic.writers or topic.own_level == "sender") and _readable(topic)
+    )
 
 
 def _readable(topic: Topic[Any]) -> bool:

@@ -1,22 +1,21 @@
 """A server for one file, for as long as a command runs: chargers fetch their firmware from it, or put their log."""
 
-import asyncio
 import contextlib
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 import typer
 
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.target import Target
+from agents.runtime.serving import plain_http
+from agents.runtime.serving.plain_http import Answer, Request
 
 MAX_UPLOAD_BYTES = 8 * 1024 * 1024
 """More than any charger's log."""
-
-HEAD_S = 10.0
-"""Longest time for the head of a request."""
 
 
 class OneFile:
@@ -29,46 +28,25 @@ class OneFile:
         self.taken: bytes | None = None
         """What was put here last."""
 
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(self, request: Request) -> Answer:
         """Answer one request."""
-        try:
-            async with asyncio.timeout(HEAD_S):
-                head = await reader.readuntil(b"\r\n\r\n")
-            answer = await self._answer(head.decode("latin-1").split("\r\n"), reader)
-            writer.write(answer)
-            await writer.drain()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            # Whoever it was has gone or sends no HTTP; the next request is answered all the same.
-            return
-        finally:
-            writer.close()
-
-    async def _answer(self, lines: list[str], reader: asyncio.StreamReader) -> bytes:
-        method, _, rest = lines[0].partition(" ")
-        if rest.split(" ")[0] != self.path:
-            return _empty("404 Not Found")
-        if method == "GET" and self.offered is not None:
-            head = f"HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {len(self.offered)}"
-            return head.encode() + b"\r\n\r\n" + self.offered
-        if method in ("PUT", "POST") and self.offered is None:
-            length = _length(lines[1:])
-            if length is None or length > MAX_UPLOAD_BYTES:
-                return _empty("413 Content Too Large")
-            self.taken = await reader.readexactly(length)
-            return _empty("201 Created")
-        return _empty("405 Method Not Allowed")
+        if request.path != self.path:
+            return Answer(HTTPStatus.NOT_FOUND)
+        if request.method == "GET" and self.offered is not None:
+            return Answer(HTTPStatus.OK, self.offered, "application/octet-stream")
+        if request.method in ("PUT", "POST") and self.offered is None:
+            if request.length is None or request.length > MAX_UPLOAD_BYTES:
+                return Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            self.taken = await request.body.readexactly(request.length)
+            return Answer(HTTPStatus.CREATED)
+        return Answer(HTTPStatus.METHOD_NOT_ALLOWED)
 
 
-def _length(lines: list[str]) -> int | None:
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip().lower() == "content-length" and value.strip().isdecimal():
-            return int(value)
+def no_browser(headers: Iterable[tuple[bytes, bytes]]) -> tuple[HTTPStatus, str] | None:
+    """Return why a browser is not answered: chargers ask here, and nothing of theirs is for a page."""
+    if any(name == b"origin" or name.startswith(b"sec-fetch-") for name, _ in headers):
+        return HTTPStatus.FORBIDDEN, "not for browsers\n"
     return None
-
-
-def _empty(status: str) -> bytes:
-    return f"HTTP/1.0 {status}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
 @asynccontextmanager
@@ -84,14 +62,12 @@ async def serving(file: OneFile, target: Target, listen: str | None) -> AsyncIte
         if (text and not text.isdecimal()) or not host:
             raise typer.BadParameter(f"{listen!r} is not HOST or HOST:PORT", param_hint="--listen")
         port = int(text or 0)
-    try:
-        server = await asyncio.start_server(file.handle, host, port)
-    except (OSError, OverflowError) as error:
-        raise CliError(ExitCode.FAILED, f"cannot serve at {host}:{port}: {error}; choose with --listen") from None
-    try:
-        yield f"http://{host}:{server.sockets[0].getsockname()[1]}{file.path}"
-    finally:
-        server.close()
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            where = await stack.enter_async_context(plain_http.serving(file.handle, host, port, admits=no_browser))
+        except (OSError, OverflowError) as error:
+            raise CliError(ExitCode.FAILED, f"cannot serve at {host}:{port}: {error}; choose with --listen") from None
+        yield f"http://{host}:{where}{file.path}"
 
 
 def own_address(target: Target) -> str:

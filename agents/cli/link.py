@@ -43,7 +43,7 @@ class Link:
         self.target = target
         self.clock = SystemClock()
         self.bus = TypedBus(target.site, Role.TECHNICIAN, self, self.clock, Counters())
-        self.commands = CommandSender(self.bus, self.clock, target.person)
+        self.commands = CommandSender(self.bus, self.clock, target.person, source=target.source)
         self._client = client
         self._queue: asyncio.Queue[Heard | CliError] = asyncio.Queue()
         self.lost: asyncio.Future[CliError] = asyncio.get_running_loop().create_future()

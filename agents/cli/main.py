@@ -51,6 +51,9 @@ COMMANDS: dict[str, Entry] = {
     "firmware": _entry("firmware", "Make keys and signed firmware images, and look at them.", _TOOLS),
     "pki": _entry("pki", "Make and show the site's certificates: broker, agents, chargers.", _TOOLS),
     "prepare": _entry("prepare", "Make a site's folder: certificates, secrets, site.toml, access list.", _TOOLS),
+    "database-roles": _entry(
+        "database_roles", "Give every agent a role and a schema of its own in the site's PostgreSQL database.", _TOOLS
+    ),
     "backup": _entry("backup", "Save everything of a site that matters, while it runs, into one file.", _TOOLS),
     "restore": _entry("backup", "Bring a site back from a backup, into empty folders.", _TOOLS),
     "dashboards": _entry("dashboards", "Push the dashboards and alerts to a Grafana, or check them.", _TOOLS),

@@ -1,6 +1,7 @@
 """``prepare``: the folder with a site's certificates, secrets and configuration, for ``deploy/``."""
 
 import secrets
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from agents.cli.prepare_files import (
     BACKUPS,
     CARDS_FILE,
     COMPOSE_SECRETS,
+    COMPOSE_STORE,
+    SHARED_ROLE_URL,
     STEVE_FILE,
     Kind,
     PrepareError,
@@ -93,6 +96,8 @@ def make(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
     yield from give_to_broker(folder)
     moved(folder, folder)
     yield from _tables_to_add(folder / SITE_FILE, asked)
+    if asked.kind is Kind.COMPOSE:
+        yield from _shared_role(folder / SITE_FILE)
 
 
 def _check_repository(folder: Path) -> None:
@@ -130,6 +135,13 @@ def _new(path: Path, text: str, mode: int) -> Iterator[str]:
         path.parent.mkdir(exist_ok=True)
         write_whole(path, text.encode(), mode)
         yield f"made {path}"
+
+
+def _shared_role(path: Path) -> Iterator[str]:
+    """Tell what an older site.toml has for all agents together: the role that owned every table."""
+    store = tomllib.loads(path.read_text(encoding="utf-8")).get("store", {})
+    if str(store.get("url", "")) == SHARED_ROLE_URL:
+        yield f"{path}: each agent now has a role of its own in the database; under [store] write\n{COMPOSE_STORE}"
 
 
 def _tables_to_add(path: Path, asked: Wanted) -> Iterator[str]:

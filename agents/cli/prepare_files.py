@@ -35,7 +35,17 @@ CARDS_FILE = "access/cards.csv"
 BACKUPS = "backups"
 """Folder that ``compose.yaml``'s tools write backups to."""
 
-COMPOSE_SECRETS = ("postgres.password", "influxdb.password", "influxdb.token", "grafana.password", "steve.password")
+WITH_DATABASE = ("ledger", "access", "load_balancer", "ocpp_bridge", "csms")
+"""Agents that keep their records in the site's database, each under a role of its own."""
+
+COMPOSE_SECRETS = (
+    "postgres.password",
+    *(f"{agent}.postgres.password" for agent in WITH_DATABASE),
+    "influxdb.password",
+    "influxdb.token",
+    "grafana.password",
+    "steve.password",
+)
 """Drawn at random, one file each in ``secrets/``, without a line break at the end."""
 
 _HOST = re.compile(
@@ -163,6 +173,15 @@ def _metrics_port(kind: Kind, number: int) -> int:
     return COMPOSE_METRICS_PORT if kind is Kind.COMPOSE else SYSTEMD_METRICS_PORTS + number
 
 
+COMPOSE_STORE = """\
+url = "postgresql://{agent}@postgres/chargebus"
+password_file = "/run/secrets/{agent}.postgres.password"
+"""
+"""Where the agents' records are: `compose.yaml` makes a role for each of them."""
+
+SHARED_ROLE_URL = "postgresql://chargebus@postgres/chargebus"
+"""What stood there while all agents shared a role."""
+
 _COMPOSE = f"""\
 data_dir = "/var/lib/chargebus"
 
@@ -174,9 +193,7 @@ cert_file = "/run/secrets/{{agent}}.pem"
 key_file = "/run/secrets/{{agent}}.key"
 
 [store]
-url = "postgresql://chargebus@postgres/chargebus"
-password_file = "/run/secrets/postgres.password"
-"""
+{COMPOSE_STORE}"""
 
 _SYSTEMD = f"""\
 data_dir = "/var/lib/chargebus"
@@ -190,8 +207,9 @@ key_file = "pki/{{agent}}.key"
 
 # Without it every agent has a SQLite file of its own in data_dir.
 # [store]
-# url = "postgresql://chargebus@db.local/chargebus"
-# password_file = "secrets/postgres.password"
+# url = "postgresql://{{agent}}@db.local/chargebus"
+# password_file = "secrets/{{agent}}.postgres.password"
+# `chargebus database-roles` makes the roles and their schemas.
 """
 
 _COMMON = """\
@@ -263,7 +281,7 @@ def moved(folder: Path, place: Path) -> None:
 
 
 def steve_properties(database_password: str, admin_password: str) -> str:
-    """Return SteVe's settings: keys and words of its own ``config/docker/main.properties`` (3.7)."""
+    """Return SteVe's settings: keys and words of its own ``application-docker.properties`` (3.14)."""
     return f"""\
 context.path = steve
 db.ip = mariadb
@@ -286,8 +304,6 @@ keystore.password =
 ws.session.select.strategy = ALWAYS_LAST
 auto.register.unknown.stations = false
 charge-box-id.validation.regex =
-steve.version = ${{project.version}}
-git.describe = ${{git.commit.id.describe}}
 db.sql.logging = false
 profile = prod
 """

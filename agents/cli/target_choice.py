@@ -96,7 +96,7 @@ def _of_file(path: Path, person: str) -> Target:
     users = [user.name for user in person_users(person)]
     # A person may have fewer logins than the broker allows; without a file there is only the name.
     logins = [_login(config, user) for user in users if user == person or _has_secret(config, user)]
-    return Target(config.site, tuple(logins), person, path)
+    return Target(config.site, tuple(logins), path, person)
 
 
 def _secret_file(config: SiteConfig, user: str) -> Path | None:

@@ -15,7 +15,7 @@ from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.cli.target_choice import UP_DATA
 from agents.cli.up_files import SITE
-from agents.cli.up_plan import FIRMWARE_KEY, Plan, UpChoice, plan, users
+from agents.cli.up_plan import FIRMWARE_KEY, Plan, UpChoice, charger_names, plan, users
 from agents.cli.up_ports import choose
 from agents.cli.up_run import Until, run
 from agents.cli.values import site_id
@@ -89,6 +89,7 @@ def up(
             agents=tuple(name for name in AGENTS if name not in ON_REQUEST),
             cards=_drivers_cards(),
             passwords=up_passwords.draw(user.name for user in users(AGENTS, chargers)),
+            station_passwords=up_passwords.draw(charger_names(chargers)),
             is_first=not any((data / "chargers").glob("*")),
         )
         chosen = plan(choice)

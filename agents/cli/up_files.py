@@ -61,6 +61,7 @@ cards_file = {json.dumps(str(data / CARDS_FILE))}
 def _backend(port: int, api_port: int, chargers: Sequence[str]) -> str:
     """Return the tables of the OCPP backend and of the bridge to it: each charger is a charge point there.
 
+    Each charge point has a password of its own, which both read from its file.
     ``on_bus = false``: its charge points are chargers of the bus already. The site's own list decides about cards, so
     the backend takes any.
     """
@@ -69,10 +70,13 @@ def _backend(port: int, api_port: int, chargers: Sequence[str]) -> str:
 [[ocpp_bridge.backends]]
 name = "csms"
 url = "ws://127.0.0.1:{port}"
+security_profile = 1
+password_file = "secrets/stations/{{charger}}.password"
 
 [csms]
 port = {port}
 api_port = {api_port}
+password_file = "secrets/stations/{{station}}.password"
 accept_unknown_tags = true
 {tables}"""
 

@@ -79,6 +79,8 @@ class UpChoice:
     """UIDs of the virtual drivers' cards."""
     passwords: Mapping[str, str] = field(repr=False)
     """Password at the broker by user: agents, the technician, and chargers."""
+    station_passwords: Mapping[str, str] = field(repr=False)
+    """Password at the OCPP backend by charger."""
     is_first: bool
     """Whether the data folder is new: then the demonstration begins with a car at each of the first chargers."""
 
@@ -158,8 +160,10 @@ def plan(choice: UpChoice) -> Plan:
     files[CHARGER_PASSWORDS] = "".join(f"{name}:{choice.passwords[name]}\n" for name in names)
     for user in (*choice.agents, *(each.name for each in person_users(USER))):
         files[_secret(user)] = choice.passwords[user] + "\n"
+    for name in names:
+        files[f"secrets/stations/{name}.password"] = choice.station_passwords[name] + "\n"
     processes = (_broker(choice), *(_agent(choice, name) for name in choice.agents), _chargers(choice))
-    return Plan(choice, processes, files, ("logs", "broker", "chargers", "agents", "secrets"))
+    return Plan(choice, processes, files, ("logs", "broker", "chargers", "agents", "secrets", "secrets/stations"))
 
 
 def _secret(user: str) -> str:

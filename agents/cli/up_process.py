@@ -1,6 +1,7 @@
 """One child of ``chargebus up``: started in a process group of its own, bound to its parent, logging to a file."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LAUNCHER = Path(__file__).with_name("bound.py")
-_LOG_KEPT_BYTES = 5_000_000
+LOG_KEPT_BYTES = 5_000_000
+"""A log that has grown larger becomes ``.log.1``, in place of the last one."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,7 @@ class Child:
         """Start it. Standard output and error go to the end of ``log_path``."""
         self.spec = spec
         self.log_path = log_path
-        if log_path.exists() and log_path.stat().st_size > _LOG_KEPT_BYTES:
-            log_path.replace(log_path.with_suffix(".log.1"))
+        self.rotate_log()
         command = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *spec.command]
         with log_path.open("ab") as log:
             self._log_start = log.tell()
@@ -52,6 +53,17 @@ class Child:
                 env=environment,
                 start_new_session=True,
             )
+
+    def rotate_log(self) -> None:
+        """Put the log aside if it has grown too large, also while the process writes to it.
+
+        It appends, so that it goes on at the beginning of the emptied file; a line that it writes in this very moment
+        may be lost.
+        """
+        if self.log_path.exists() and self.log_path.stat().st_size > LOG_KEPT_BYTES:
+            shutil.copyfile(self.log_path, self.log_path.with_suffix(".log.1"))
+            os.truncate(self.log_path, 0)
+            self._log_start = 0
 
     @property
     def pid(self) -> int:

@@ -108,6 +108,7 @@ class Supervisor:
             return
         code = slot.child.ended()
         if code is None:
+            slot.child.rotate_log()
             if now - slot.started_s >= PROVEN_S:
                 slot.failures = 0
             return

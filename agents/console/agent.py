@@ -45,7 +45,7 @@ class Console(Agent[ConsoleSettings]):
         from agents.console.page import Page
 
         title = self.settings.title or self.bus.site
-        self._page = Page(title, self._snapshot, self.settings.host, self.settings.port)
+        self._page = Page(title, self._snapshot, self.settings.host, self.settings.port, self.settings.hosts)
         self.log.info("page_open", url=await self._page.start())
 
     async def stop(self) -> None:

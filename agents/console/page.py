@@ -4,26 +4,36 @@ Imported only when the console starts: NiceGUI and its web server cost half a se
 agents need not pay for reading the console's settings.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agents.console.board import Boards, install
 from agents.console.cards import Snapshot
 from agents.console.changes import changes, whole
-from agents.console.web import build_api
+from agents.console.web import POLICY, build_api
 from agents.runtime.http_server import HttpServer
 
 
 class Page:
     """What browsers see of the site."""
 
-    def __init__(self, title: str, snapshot: Callable[[], Snapshot], host: str, port: int) -> None:
-        """Serve what ``snapshot`` returns at ``host`` and ``port``."""
+    def __init__(
+        self, title: str, snapshot: Callable[[], Snapshot], host: str, port: int, hosts: Sequence[str] = ()
+    ) -> None:
+        """Serve what ``snapshot`` returns at ``host`` and ``port``, also under the names ``hosts``."""
         self._snapshot = snapshot
         self._shown = snapshot()
         self._boards = Boards(title, lambda: whole(self._shown))
         app = build_api(snapshot)
         install(app, title, self._boards)
-        self._server = HttpServer(app, host, port, what="the page", settings="host or port in section [console]")
+        self._server = HttpServer(
+            app,
+            host,
+            port,
+            what="the page",
+            settings="host or port in section [console]",
+            hosts=hosts,
+            policy=POLICY,
+        )
 
     @property
     def running(self) -> bool:

@@ -1,43 +1,41 @@
-"""The HTTP side of the console: its JSON endpoints, and what every answer says of itself."""
+"""The HTTP side of the console: its JSON endpoints, and what a browser may do with the page."""
 
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agents.console.cards import Snapshot
 
-_POLICY = (
+POLICY = (
     "default-src 'self' data:; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "connect-src 'self' ws: wss:; object-src 'none'; base-uri 'self'"
+    "connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-"""Nothing is loaded from another host: garages are offline. Vue compiles its templates, hence ``unsafe-eval``."""
+"""Content security policy of the page: nothing is loaded from another host, for garages are offline, and nothing is
+sent to one. Vue compiles its templates, hence ``unsafe-eval``."""
 
 
-class _PolicyHeader:
-    """Adds the content security policy to every answer."""
+PATHS = ("/api/", "/console/", "/_nicegui/", "/_nicegui_ws/")
+"""Where something may be found, beside ``/``, ``/health`` and ``/favicon.ico``."""
+
+
+class KnownPaths:
+    """Answers 404 by itself where nothing is: NiceGUI would build a page, and keep it, for each mistake."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        """Hand on to ``app`` what may be found there."""
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"content-security-policy", _POLICY.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"no-referrer"),
-                ]
-            await send(message)
-
-        await self._app(scope, receive, send_with_policy)
+        """Serve one request."""
+        path = scope.get("path", "/")
+        if scope["type"] != "http" or path in ("/", "/health", "/favicon.ico") or path.startswith(PATHS):
+            await self.app(scope, receive, send)
+        else:
+            await JSONResponse({"detail": "no such page"}, 404)(scope, receive, send)
 
 
 def build_api(snapshot: Callable[[], Snapshot]) -> FastAPI:
@@ -48,7 +46,7 @@ def build_api(snapshot: Callable[[], Snapshot]) -> FastAPI:
     """
     # FastAPI's own documentation pages would load scripts from a foreign host.
     app = FastAPI(title="chargebus console", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
-    app.add_middleware(_PolicyHeader)
+    app.add_middleware(KnownPaths)
 
     @app.get("/api/chargers")
     async def chargers() -> dict[str, Any]:

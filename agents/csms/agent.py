@@ -5,30 +5,35 @@ from functools import partial
 from typing import Any
 
 from agents.csms import commands_kept
+from agents.csms.admission import Admission
 from agents.csms.api import build_api
-from agents.csms.commanding import Answer, Commanding
-from agents.csms.connector import Connector
+from agents.csms.commanding import Answer
+from agents.csms.gate import Gate
+from agents.csms.ids import boot_ids, session_ids
 from agents.csms.journal import acknowledge, waiting
-from agents.csms.limiter import Limiter
-from agents.csms.limits import amperes
 from agents.csms.messages import Measured, telemetry
+from agents.csms.pace import Pace
 from agents.csms.querying import answer_query
-from agents.csms.recalling import first_line, recall, recalled
-from agents.csms.server import Gate, Listen, Listener, StationServer, close_quietly
-from agents.csms.settings import CsmsSettings, Station
+from agents.csms.recalling import first_line, recall
+from agents.csms.roster import Roster
+from agents.csms.server import Listen, Listener, StationServer, close_quietly
+from agents.csms.settings import CsmsSettings
 from agents.csms.speaking import Speaker
 from agents.csms.state import ConnectorState
-from agents.csms.stations import MOST_UNKNOWN, Authorizing, KnownStation, Port
+from agents.csms.stations import Authorizing, KnownStation, Port
 from agents.csms.taking import Taking
 from agents.csms.transitions import begin_boot, cap_reached, nobody_awaited
 from agents.csms.v16.link import V16Link
 from agents.csms.v16.session import V16Session
-from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
+from agents.runtime.agent import Agent, BusUnavailable, Context, NotAllowed, Received, every, on
+from agents.runtime.commands import check_source
 from agents.runtime.http_server import HttpServer
 from agents.runtime.ocpp import Connection, ConnectionLost, Dispatcher, Traffic, message_ids
 from agents.runtime.ocpp.v16 import V16
+from agents.runtime.serving.sparing_log import SparingLog
 from bus_schema.command import Command
 from bus_schema.event import EventAck
+from bus_schema.lease_rule import amperes
 from bus_schema.site_messages import Query
 from bus_schema.topics import (
     AGENT_OCPP,
@@ -46,8 +51,8 @@ CLOSE_S = 2.0
 REPORT_EVERY_S = 10
 """How often it is said what was exchanged with stations. s."""
 
-UNKNOWN_CONNECTORS = 8
-"""Connectors that a station without a table may have."""
+PING_S = 5.0
+"""How long the old connection of a station that comes again has to show that it is alive. s."""
 
 
 class Csms(Agent[CsmsSettings]):
@@ -60,16 +65,16 @@ class Csms(Agent[CsmsSettings]):
     def __init__(self, context: Context[CsmsSettings], listen: Listen = StationServer) -> None:
         """Know the stations of the settings; ``listen`` makes what they connect to."""
         super().__init__(context)
-        self.stations: dict[str, KnownStation] = {}
-        """By identity."""
-        self._ports: dict[str, Port] = {}
-        """By charger; those on the bus."""
-        self._of_charger: dict[str, KnownStation] = {}
-        self._started_s = self.clock.monotonic_s()
-        self._boot_id = f"{self.random.getrandbits(48):012x}"
-        self._kept: dict[str, ConnectorState] = {}
-        self._authorizing = Authorizing(self.settings, self.clock)
+        self._boot_ids = boot_ids(self.random)
+        self._session_ids = session_ids(self.random)
         self._speaker = Speaker(self.bus, self.clock, self.store)
+        self._roster = Roster(self.store, self.clock, self._boot_ids, self._speaker.changed)
+        self.stations = self._roster.stations
+        """By identity."""
+        self._ports = self._roster.ports
+        """By charger; those on the bus."""
+        self._authorizing = Authorizing(self.settings, self.clock)
+        self._pace = Pace(self.quotas, self.clock)
         self._taking = Taking(self.store, self.clock, self._speaker, self._authorizing, self.log)
         self._message_ids = message_ids(self.random)
         self._traffic = Traffic()
@@ -83,11 +88,14 @@ class Csms(Agent[CsmsSettings]):
     async def start(self) -> None:
         """Recall the connectors, answer what a restart has cut, and listen."""
         rows, abouts, cut, self._speaker.pending = await self.store.run(recall)
-        self._kept = {
-            charger: begin_boot(ConnectorState.model_validate_json(body), self._boot_id) for charger, body in rows
+        kept = {
+            charger: begin_boot(ConnectorState.model_validate_json(body), self._boot_ids()) for charger, body in rows
         }
         for name, settings in self.settings.stations.items():
-            await self._add_station(settings.identity or name, name, settings, settings.connectors, abouts)
+            station = self._roster.add(name, settings, kept, abouts.get(settings.identity or name))
+            if settings.on_bus:
+                for connector in station.connectors:
+                    self._speaker.add(connector, station)
         for charger, command_id, op in cut:
             if charger in self._ports:
                 await self._taking.answer_interrupted(self._ports[charger], command_id, op)
@@ -96,12 +104,9 @@ class Csms(Agent[CsmsSettings]):
         self._spawn(self._speaker.run())
         for port in self._ports.values():
             self._spawn(self._taking.work(port))
-        passwords = {
-            station.identity or name: first_line(station.password_file)
-            for name, station in self.settings.stations.items()
-            if station.password_file is not None
-        }
-        self._server = self._listen(self.settings, Gate(self.settings, passwords), V16.subprotocol, self.serve)
+        admission = Admission(Gate(self.settings, self._passwords()), self.quotas, self.clock)
+        log = SparingLog(self.log, self.clock.monotonic_s)
+        self._server = self._listen(self.settings, admission, V16.subprotocol, log, self.serve)
         await self._server.start(self.settings.port)
         self.log.info("stations_may_connect", host=self.settings.host, port=self._server.port)
         if self.settings.api_port is not None:
@@ -113,6 +118,7 @@ class Csms(Agent[CsmsSettings]):
                 self.settings.api_port,
                 what="the REST API",
                 settings="api_host or api_port in section [csms]",
+                hosts=self.settings.hosts,
             )
             await self._api.start()
 
@@ -145,6 +151,11 @@ class Csms(Agent[CsmsSettings]):
             found.append("The port for stations is not open.")
         if self._api is not None and not self._api.running:
             found.append("The REST API is not being served.")
+        if self._server is not None and self._server.room < len(self.settings.stations):
+            found.append(
+                f"Only {self._server.room} of {len(self.settings.stations)} stations can be connected: "
+                "raise the limit of open files (LimitNOFILE, ulimit -n) to twice their number."
+            )
         for port in self._ports.values():
             connector = port.connector
             if connector.online and not connector.state.obeys and connector.station.limits != "none":
@@ -156,9 +167,13 @@ class Csms(Agent[CsmsSettings]):
 
     async def serve(self, identity: str, connection: Connection) -> None:
         """Serve one connection of a station until it is lost."""
-        station = await self._station(identity)
+        station = self._roster.station(identity)
         if station is None:
             await connection.close(1008, "too many unknown stations")
+            return
+        if not await self._is_free(station):
+            self.log.warning("second_connection_refused", station=identity)
+            await connection.close(1008, "another connection of this station is alive")
             return
         session = V16Session(
             station,
@@ -167,6 +182,8 @@ class Csms(Agent[CsmsSettings]):
             self.clock,
             self._authorizing,
             self.log,
+            pace=self._pace,
+            session_ids=self._session_ids,
             booted=lambda: self._spawn(self._greet(station, link)),
             measured=self._on_measured,
             transferred=self._on_transferred,
@@ -174,7 +191,7 @@ class Csms(Agent[CsmsSettings]):
         dispatcher = Dispatcher(
             connection,
             V16,
-            session.handlers(),
+            self._pace.paced(identity, session.handlers()),
             clock=self.clock,
             message_ids=self._message_ids,
             log=self.log.bind(station=identity),
@@ -197,37 +214,37 @@ class Csms(Agent[CsmsSettings]):
             if station.link is link:
                 station.link = None
                 self._set_online(station, False)
+                self._roster.gone(station)
 
-    async def _station(self, identity: str) -> KnownStation | None:
-        station = self.stations.get(identity)
-        if station is None and len(self.stations) < MOST_UNKNOWN:
-            settings = Station(on_bus=False)
-            station = await self._add_station(identity, identity, settings, UNKNOWN_CONNECTORS, {})
-        return station
+    async def _is_free(self, station: KnownStation) -> bool:
+        """Tell whether a station may have a new connection: it has none, or that is dead, whose end no one has told.
 
-    async def _add_station(
-        self, identity: str, name: str, settings: Station, connectors: int, abouts: dict[str, dict[str, Any]]
-    ) -> KnownStation:
-        station = KnownStation(identity, settings)
-        about = abouts.get(identity)
-        if about is not None:
-            station.about = f"{about.get('vendor', '')} {about.get('model', '')}"
-            station.firmware = about.get("firmware") or ""
-        self.stations[identity] = station
-        for number in range(1, connectors + 1):
-            charger = f"{name}-{number}"
-            state = recalled(self._kept.get(charger), settings, self._boot_id)
-            connector = Connector(
-                charger, number, settings, state, self.store, self.clock, self._started_s, self._speaker.changed
-            )
-            limiter = Limiter(connector, self.clock)
-            commanding = Commanding(connector, limiter, partial(_link_of, station), self.clock)
-            station.ports[number] = port = Port(connector, limiter, commanding)
-            if settings.on_bus:
-                self._ports[charger] = port
-                self._of_charger[charger] = station
-                self._speaker.add(connector, station)
-        return station
+        A second station of the same name, or someone with its password, does not throw it out by that.
+        """
+        if station.link is None:
+            return True
+        if station.contended:
+            return False
+        station.contended = True
+        try:
+            return not await station.link.alive(PING_S)
+        finally:
+            station.contended = False
+
+    def _passwords(self) -> dict[str, str]:
+        """Return the stations' passwords by identity. Raises :class:`agents.runtime.agent.CannotStart`."""
+        passwords, without = {}, []
+        for name, station in self.settings.stations.items():
+            file = self.settings.password_file_of(name)
+            if file is None:
+                without.append(name)
+            else:
+                passwords[station.identity or name] = first_line(file)
+        if without:
+            self.log.warning("stations_without_password", stations=without[:20], count=len(without))
+        if self.settings.accept_unknown:
+            self.log.warning("unknown_stations_accepted")
+        return passwords
 
     def _set_online(self, station: KnownStation, online: bool) -> None:
         for connector in station.connectors:
@@ -266,7 +283,12 @@ class Csms(Agent[CsmsSettings]):
         port = self._ports.get(charger)
         if port is None or received.retained or self.settings.port is None:
             return
-        await self._taking.take(port, command)
+        try:
+            check_source(received)
+        except NotAllowed as error:
+            self._taking.refuse(port, command, str(error))
+            raise
+        await self._taking.take(port, received.address.ids["sender"], command)
 
     @on(AGENT_QUERY)
     async def asked(self, received: Received[Query]) -> None:
@@ -367,10 +389,6 @@ class Csms(Agent[CsmsSettings]):
         if not task.cancelled() and task.exception() is not None:
             error = task.exception()
             self.log.error("task_failed", error=type(error).__name__, reason=str(error)[:400])
-
-
-def _link_of(station: KnownStation) -> Any:
-    return station.link
 
 
 async def _ignoring_answer(port: Port, link: V16Link, why: tuple[Any, str]) -> None:

@@ -8,7 +8,7 @@ from agents.csms.connector import Connector
 from agents.csms.id_tags import id_tag_of
 from agents.csms.journal import Change, Draft
 from agents.csms.limiter import Limiter
-from agents.csms.limits import MAX_LEASES, amperes, granted
+from agents.csms.limits import leases_of
 from agents.csms.link import Link, Outcome
 from agents.csms.state import Awaited, ConnectorState, Lease, Reserved
 from agents.csms.transitions import ending
@@ -33,6 +33,7 @@ from bus_schema.command import (
     UpdateFirmware,
 )
 from bus_schema.event import SecurityEvent
+from bus_schema.lease_rule import amperes
 from bus_schema.words import ChargerStatus, ReplyCode, ReplyStage, StopReason
 
 OWN_SETTINGS = frozenset(
@@ -142,7 +143,7 @@ class Commanding:
             return rejected(ReplyCode.OTHER_SESSION, f"the session that is going on is {session.session_id}")
         reason = StopReason.DE_AUTHORIZED if command.de_authorized else StopReason.REMOTE
         why = f": {command.reason}" if command.reason else ""
-        return await self.stop(link, reason, f"stopped by {command.source}{why}")
+        return await self.stop(link, reason, f"stopped by {asked_by(command)}{why}")
 
     async def stop(self, link: Link, reason: StopReason, detail: str) -> Answer:
         """End the session for ``reason``."""
@@ -154,26 +155,23 @@ class Commanding:
         return answer_of(outcome, accepted=f"session {session.session_id} ends")
 
     async def _set_limit(self, command: SetLimit, link: Link) -> Answer:
-        state = self._connector.state
         ends_ms = self._clock.now_ms() + command.valid_for_s * 1000
         lease = Lease(source=command.source, current_a=float(command.current_a), ends_ms=ends_ms, reason=command.reason)
-        leases = granted(state.leases, lease)
-        if leases is None:
-            return rejected(ReplyCode.OUT_OF_RANGE, f"{MAX_LEASES} sources hold a limit already; release one first")
-        outcome = await self._limiter.take(link, lease, leases, (command.id, command.op))
+        outcome = await self._limiter.take(link, lease, (command.id, command.op))
+        if outcome is None:
+            return rejected(ReplyCode.OUT_OF_RANGE, "too many sources hold a limit already; release one of them first")
         if outcome.verdict == "unknown":
             # It may be in force: a sender that counts currents must go on counting it.
             return Answer(ReplyStage.ACCEPTED, ReplyCode.OK, f"sent, not answered by the station: {outcome.words}")
         return answer_of(outcome, accepted=f"{amperes(command.current_a)} for {command.valid_for_s} s")
 
     async def _release_limit(self, command: ReleaseLimit, link: Link) -> Answer:
-        leases = self._connector.state.leases
-        left = [lease for lease in leases if lease.source != command.source]
-        if len(left) == len(leases):
-            holders = ", ".join(lease.source for lease in leases)
+        outcome = await self._limiter.release(link, command.source)
+        if outcome is None:
+            holders = ", ".join(sorted(lease.source for lease in self._connector.state.leases))
             why = f"; {holders} does, and only who has given a limit may release it" if holders else ""
             return rejected(ReplyCode.NO_LEASE, f"{command.source} holds no limit here{why}")
-        return answer_of(await self._limiter.try_with(link, leases=left), accepted="released")
+        return answer_of(outcome, accepted="released")
 
     async def _pause(self, command: Pause, link: Link) -> Answer:
         if self._connector.state.session is None:
@@ -187,7 +185,7 @@ class Commanding:
         return answer_of(await self._limiter.try_with(link, paused_by=None, pause_reason=""), accepted="resumed")
 
     async def _unlock(self, command: Unlock, link: Link) -> Answer:
-        detail = f"unlocked by {command.source}"
+        detail = f"unlocked by {asked_by(command)}"
         await self._connector.change(lambda state: ending(state, StopReason.UNLOCK_COMMAND, detail))
         outcome = await link.unlock(self._connector.number)
         if outcome.verdict in ("refused", "unsupported"):
@@ -237,6 +235,12 @@ class Commanding:
         for name in ("max_current_a", "fallback_current_a"):
             if name in own and float(own[name]) > rated_a:  # type: ignore[arg-type]
                 return rejected(ReplyCode.OUT_OF_RANGE, f"{name}: the station is rated {amperes(rated_a)}")
+        state = self._connector.state
+        named = own.get("required_sources")
+        required = named if isinstance(named, list) else state.required_sources
+        if leases_of(state).configured(required, state.fallback_current_a) is None:
+            why = "required_sources: too many sources hold a limit; release one of them first"
+            return rejected(ReplyCode.OUT_OF_RANGE, why)
         outcome = await link.configure(wanted)
         if not outcome.accepted:
             return answer_of(outcome)
@@ -249,7 +253,7 @@ class Commanding:
             await self._connector.update(**changed)
         names, now_ms = ", ".join(sorted(wanted)), self._clock.now_ms()
         noted = Draft(
-            SecurityEvent, now_ms, {"kind": "SettingsChanged", "detail": f"{names} set by {command.source}"[:400]}
+            SecurityEvent, now_ms, {"kind": "SettingsChanged", "detail": f"{names} set by {asked_by(command)}"[:400]}
         )
         await self._connector.change(lambda state: Change(state, (noted,)))
         return done(names)
@@ -267,6 +271,11 @@ class Commanding:
             return answer_of(outcome)
         self.transfers[what] = (command.id, command.op)
         return Answer(ReplyStage.ACCEPTED, ReplyCode.OK, outcome.words)
+
+
+def asked_by(command: CommandBase) -> str:
+    """Return who asked, in words: the source, and the person behind it if one is known."""
+    return command.source if command.on_behalf_of is None else f"{command.source} ({command.on_behalf_of})"
 
 
 def hindrance(state: ConnectorState) -> Answer | None:

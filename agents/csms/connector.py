@@ -30,13 +30,16 @@ class Connector:
         clock: Clock,
         started_s: float,
         changed: Callable[["Connector"], None],
+        *,
+        kept: bool = True,
     ) -> None:
-        """Begin with ``state``; ``changed`` is called after each commit."""
+        """Begin with ``state``; ``changed`` is called after each commit. One that is not ``kept`` leaves no row."""
         self.charger = charger
         self.number = number
         self.station = station
         self.state = state
         self.online = False
+        self._kept = kept
         self._store = store
         self._clock = clock
         self._started_s = started_s
@@ -80,7 +83,7 @@ class Connector:
                 if not self.station.on_bus:
                     change = Change(change.state)
                 state = write(db, self.charger, change, at.now_ms, at.uptime_ms)
-                if state != before:
+                if state != before and self._kept:
                     db.merge(ConnectorRow(charger=self.charger, body=state.model_dump_json()))
                 return state, result
 

@@ -7,10 +7,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from agents.csms.connector import Connector
-from agents.csms.journal import Change
-from agents.csms.limits import next_expiry, schedule
+from agents.csms.limits import leases_of, schedule
 from agents.csms.link import Link, Outcome
 from agents.csms.state import ConnectorState, Lease
+from bus_schema.lease_rule import next_expiry
 
 if TYPE_CHECKING:
     from agents.runtime.agent import Clock
@@ -57,23 +57,37 @@ class Limiter:
             answered, self.unanswered = self.unanswered, []
             return answered
 
-    async def take(self, link: Link, lease: Lease, leases: list[Lease], command: tuple[str, str]) -> Outcome:
-        """Give the station a lease, which counts when it has taken it, or may have."""
+    async def take(self, link: Link, lease: Lease, command: tuple[str, str]) -> Outcome | None:
+        """Give the station a lease, which counts when it has taken it, or may have; None if there is no room for it."""
         async with self._lock:
+            wanted = leases_of(self._connector.state).granted(lease)
+            if wanted is None:
+                return None
+            leases = list(wanted.held)
             outcome = await self._send(link, self._connector.state.model_copy(update={"leases": leases}))
             if outcome.verdict == "unknown":
                 self.unanswered.append(command)
             if outcome.verdict in ("accepted", "unknown"):
-                await self._connector.change(lambda state: _with_lease(state, lease))
+                # Nothing else changes leases meanwhile: whatever does holds the lock.
+                await self._connector.update(leases=leases)
             return outcome
+
+    async def release(self, link: Link, source: str) -> Outcome | None:
+        """Tell the station what holds without a source's lease, and forget it if it agrees; None if there is none."""
+        async with self._lock:
+            left = leases_of(self._connector.state).released(source)
+            return None if left is None else await self._try(link, leases=list(left.held))
 
     async def try_with(self, link: Link, **fields: object) -> Outcome:
         """Tell the station what would hold with other ``fields`` of the state, and keep them if it agrees."""
         async with self._lock:
-            outcome = await self._send(link, self._connector.state.model_copy(update=fields))
-            if outcome.accepted:
-                await self._connector.update(**fields)
-            return outcome
+            return await self._try(link, **fields)
+
+    async def _try(self, link: Link, **fields: object) -> Outcome:
+        outcome = await self._send(link, self._connector.state.model_copy(update=fields))
+        if outcome.accepted:
+            await self._connector.update(**fields)
+        return outcome
 
     async def _send(self, link: Link, wanted: ConnectorState) -> Outcome:
         connector, now_ms = self._connector, self._clock.now_ms()
@@ -99,8 +113,3 @@ def _limits(state: ConnectorState) -> tuple[object, ...]:
         state.required_sources,
         state.paused_by,
     )
-
-
-def _with_lease(state: ConnectorState, lease: Lease) -> Change:
-    others = [each for each in state.leases if each.source != lease.source]
-    return Change(state.model_copy(update={"leases": [*others, lease]}))

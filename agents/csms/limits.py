@@ -1,21 +1,13 @@
-"""What a connector may offer, now and as every lease runs out (invariants 2 and 3). Pure.
+"""What a connector may offer, now and as every lease runs out (invariants 2 and 3), by the contract's lease rule. Pure.
 
-The current is the minimum over all sources. A lease that has run out counts as the smaller of itself and the fallback
-current until its source renews or releases it; a required source without one counts as the fallback current.
+Leases are kept over a restart of this program and end by UTC: the station goes on with the profile that it holds.
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from agents.csms.state import Lease
-
-MIN_CURRENT_A = 6.0
-"""Less cannot be told to a car (IEC 61851-1): below it nothing is offered."""
-
-MAX_LEASES = 8
-"""Sources that may hold a lease: as many as a state message holds."""
+from bus_schema.lease_rule import Leases, Limit, of_hardware, of_pause, smallest
 
 
 class Limited(Protocol):
@@ -46,47 +38,17 @@ class Limited(Protocol):
         """Why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The smallest limit at a moment."""
-
-    current_a: float
-    limited_by: str
-    reason: str
-
-    @property
-    def offer_a(self) -> float:
-        """What may be offered: the limit, or nothing if a car cannot be told so little. Never rounded up."""
-        return self.current_a if self.current_a >= MIN_CURRENT_A else 0.0
+def leases_of(limited: Limited) -> Leases[Lease]:
+    """Return its leases as the rule knows them. None is ever awaited: they are not lost by a restart."""
+    return Leases(limited.fallback_current_a, limited.required_sources, limited.leases)
 
 
-def limit_at(limited: Limited, now_ms: int) -> Limit:
-    """Return what binds at ``now_ms``; of equal limits the first."""
-    candidates = [Limit(limited.max_current_a, "hardware", f"{amperes(limited.max_current_a)}: rating of the charger")]
-    if limited.paused_by is not None:
-        why = f": {limited.pause_reason}" if limited.pause_reason else ""
-        candidates.append(Limit(0.0, "pause", f"0 A: paused by {limited.paused_by}{why}"))
-    candidates += [_of_lease(lease, limited.fallback_current_a, now_ms) for lease in limited.leases]
-    held = {lease.source for lease in limited.leases}
-    fallback_a = limited.fallback_current_a
-    for source in limited.required_sources:
-        if source not in held:
-            reason = f"{amperes(fallback_a)}: no limit from {source} yet; fallback"
-            candidates.append(Limit(fallback_a, "fallback", reason))
-    best = min(candidates, key=lambda each: each.current_a)
-    if 0 < best.current_a < MIN_CURRENT_A:
-        return Limit(best.current_a, best.limited_by, f"0 A: below the 6 A that a car needs ({best.reason})"[:400])
-    return Limit(best.current_a, best.limited_by, best.reason[:400])
-
-
-def _of_lease(lease: Lease, fallback_a: float, now_ms: int) -> Limit:
-    if now_ms < lease.ends_ms:
-        reason = lease.reason or f"{amperes(lease.current_a)}: limited by {lease.source}"
-        return Limit(lease.current_a, lease.source, reason)
-    why = f"the limit of {lease.source} has run out and was not renewed"
-    if lease.current_a <= fallback_a:
-        return Limit(lease.current_a, lease.source, f"{amperes(lease.current_a)}: {why}")
-    return Limit(fallback_a, "fallback", f"{amperes(fallback_a)}: {why}; fallback")
+def limit_at(limited: Limited, now_ms: int, rated_a: float | None = None) -> Limit:
+    """Return what binds at ``now_ms``; ``rated_a`` is the station's rating where the words matter."""
+    candidates = [] if limited.paused_by is None else [of_pause(limited.paused_by, limited.pause_reason)]
+    candidates += leases_of(limited).limits(now_ms)
+    candidates.append(of_hardware(limited.max_current_a if rated_a is None else rated_a, limited.max_current_a))
+    return smallest(candidates)
 
 
 def schedule(limited: Limited, now_ms: int) -> tuple[tuple[int, float], ...]:
@@ -113,22 +75,6 @@ def shortened(steps: tuple[tuple[int, float], ...], most: int) -> tuple[tuple[in
     return (*steps[: most - 1], (steps[most - 1][0], lowest_a))
 
 
-def granted(leases: Iterable[Lease], lease: Lease) -> list[Lease] | None:
-    """Return ``leases`` with one more, in place of its source's last; None if there is no room."""
-    others = [each for each in leases if each.source != lease.source]
-    return None if len(others) >= MAX_LEASES else [*others, lease]
-
-
-def next_expiry(leases: Iterable[Lease], now_ms: int) -> int | None:
-    """Return when the next lease runs out."""
-    return min((lease.ends_ms for lease in leases if lease.ends_ms > now_ms), default=None)
-
-
 def rounded_down(current_a: float) -> float:
     """Return at most ``current_a`` with one decimal, which is all that a charging profile holds (OCPP 1.6, 7.13)."""
     return math.floor(round(current_a * 10, 6)) / 10
-
-
-def amperes(current_a: float) -> str:
-    """Return a current in words."""
-    return f"{current_a:g} A"

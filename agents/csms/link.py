@@ -70,5 +70,8 @@ class Link(Protocol):
     async def ask(self, action: str, payload: dict[str, Any]) -> tuple[Outcome, dict[str, Any]]:
         """Send any call of the protocol, as a technician has written it, and return the answer."""
 
+    async def alive(self, within_s: float) -> bool:
+        """Tell whether the station answers within ``within_s`` seconds."""
+
     async def close(self, reason: str) -> None:
         """Close the connection."""

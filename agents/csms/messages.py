@@ -67,7 +67,7 @@ def meta(state: ConnectorState, station: Station, about: str, firmware: str, at:
 def state_message(state: ConnectorState, station: Station, journal_pending: int, at: Moment) -> State:
     """Everything that one must know about the connector now."""
     now_ms = at.now_ms
-    limit = limit_at(state, now_ms)
+    limit = limit_at(state, now_ms, station.rated_current_a)
     session, awaited, reserved = state.session, state.awaited, state.reservation
     return State(
         ts=now_ms,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from agents.csms.stations import KnownStation
+from bus_schema.json_text import NotJson, read_json
 from bus_schema.site_messages import OcppCallAnswer, OcppCallQuery, Query
 
 MOST_TEXT = 3000
@@ -50,8 +51,8 @@ async def answer_query(
     if station.link is None:
         return answer(False, f"station {station.identity} is not connected")
     try:
-        payload = json.loads(question.payload)
-    except ValueError:
+        payload = read_json(question.payload)
+    except NotJson:
         payload = None
     if not isinstance(payload, dict):
         return answer(False, "payload: a JSON object is needed")

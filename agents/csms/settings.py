@@ -1,6 +1,7 @@
 """What a site may choose about its stations: the section ``[csms]`` of ``site.toml``."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -56,8 +57,10 @@ class Station(Settings):
     """Most periods of a schedule that the station takes (its key ChargingScheduleMaxPeriods). With 1, a limit above
     the fallback current cannot be given: nothing would lower it if this program died."""
     password_file: FilePath | None = None
-    """File whose first line is the station's password (security profiles 1 and 2, Basic); without it any may connect
-    under this name."""
+    """File whose first line is the station's password (security profiles 1 and 2, Basic), instead of the common
+    ``password_file`` of ``[csms]``."""
+    without_password: bool = False
+    """Set true for a station that cannot show a password: whoever reaches the port may then speak in its name."""
     configuration: dict[str, str] = {}
     """Configuration keys that are set after each boot of the station, for example ``MeterValuesSampledData``."""
 
@@ -76,6 +79,8 @@ class Station(Settings):
             raise SettingError("phase_rotation: name one supply phase for each of the phases")
         if self.fallback_current_a > self.rated_current_a:
             raise SettingError("fallback_current_a is more than rated_current_a")
+        if self.password_file is not None and self.without_password:
+            raise SettingError("without_password: there is a password_file; remove one of the two")
         return self
 
 
@@ -90,10 +95,14 @@ class CsmsSettings(AgentSettings):
     """Certificate of this server (PEM): setting it switches TLS on (security profile 2 with passwords)."""
     key_file: FilePath | None = None
     """Private key of ``cert_file`` (PEM)."""
+    password_file: FilePath | None = None
+    """File with a station's password in its first line, such as ``secrets/stations/{station}.password``:
+    ``{station}`` is the name of its table. Each station needs one, or ``without_password = true``."""
     stations: dict[Id, Station] = {}
     """The stations: one table ``[csms.stations.<station>]`` each."""
     accept_unknown: bool = False
-    """Whether stations without a table may connect. They are not brought onto the bus."""
+    """Whether stations without a table may connect, without a password. They are not brought onto the bus and are
+    forgotten when they go."""
     heartbeat_interval_s: Annotated[DurationS, Field(ge=10, le=86_400)] = 300
     """Heartbeat interval that stations are told. s."""
     sample_interval_s: Annotated[DurationS, Field(ge=1, le=3600)] = 10
@@ -128,10 +137,32 @@ class CsmsSettings(AgentSettings):
             identity = station.identity or name
             if identity in identities:
                 raise SettingError(f"{name} and {identities[identity]} have the same identity")
+            if identity in value and identity != name:
+                raise SettingError(
+                    f"{name} has the identity {identity}, and so has the table of that name: rename one of the two"
+                )
             identities[identity] = name
             if not is_id(f"{name}-{station.connectors}"):
                 raise SettingError(f"{name[:40]} is too long: its chargers are called <station>-<n>, 32 characters")
         return value
+
+    @model_validator(mode="after")
+    def _locked(self) -> "CsmsSettings":
+        for name, station in self.stations.items():
+            if self.password_file is None and station.password_file is None and not station.without_password:
+                raise SettingError(
+                    f"stations: {name} has no password: set password_file for it or in [csms], "
+                    "or without_password = true if it cannot show one"
+                )
+        return self
+
+    def password_file_of(self, name: str) -> Path | None:
+        """Return the file with the password of the station whose table is ``name``; None for one without."""
+        station = self.stations[name]
+        if station.without_password:
+            return None
+        file = station.password_file or self.password_file
+        return None if file is None else Path(str(file).replace("{station}", name))
 
     @field_validator("id_tags")
     @classmethod

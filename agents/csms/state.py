@@ -76,8 +76,6 @@ class ConnectorState(Struct):
     boot_id: str
     """Start of this program that numbers the events now."""
     last_seq: int = 0
-    sessions: int = 0
-    """Sessions that began since that start."""
     status: ChargerStatus = ChargerStatus.UNAVAILABLE
     faults: list[ActiveFault] = []
     available: bool = True

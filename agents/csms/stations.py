@@ -21,8 +21,9 @@ from bus_schema.words import ChargerStatus
 OWN_NAME = "csms"
 """Source of what is authorised by the idTags of the settings."""
 
-MOST_UNKNOWN = 1000
-"""Stations without a table that are remembered: names are invented more easily than stations."""
+MOST_UNKNOWN = 32
+"""Stations without a table that may be connected at the same time; none is remembered when it has gone, for names are
+invented more easily than stations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,13 @@ class KnownStation:
     identity: str
     settings: Station
     ports: dict[int, Port] = field(default_factory=dict)
+    known: bool = True
+    """Whether there is a table for it."""
     link: Link | None = None
+    contended: bool = False
+    """Whether another connection of it waits to see if this one is still alive."""
     about: str = ""
     firmware: str = ""
-    registered: bool = False
-    """Whether it has booted, or said something, over the connection it has now."""
 
     @property
     def connectors(self) -> Iterable[Connector]:

@@ -11,7 +11,7 @@ from agents.csms.speaking import Speaker
 from agents.csms.stations import Authorizing, Port
 from agents.runtime.agent import Clock
 from agents.runtime.store import Store, StoreUnavailable
-from bus_schema.command import CommandBase, Trigger
+from bus_schema.command import CommandBase, Trigger, person_behind
 from bus_schema.words import ReplyCode, ReplyStage
 
 RETRY_S = 1.0
@@ -31,9 +31,16 @@ class Taking:
         self._authorizing = authorizing
         self._log = log
 
-    async def take(self, port: Port, command: Any) -> None:
+    def refuse(self, port: Port, command: Any, reason: str) -> None:
+        """Refuse a command of a source that is not its sender's. It is not noted: its id may be another's."""
+        answer = Answer(ReplyStage.REJECTED, ReplyCode.NOT_ALLOWED, reason)
+        self._reply(port, (command.id, command.op), answer)
+
+    async def take(self, port: Port, sender: str, command: Any) -> None:
         """Take a command that has come: note it, then queue it, or answer at once what needs no station."""
         charger = port.connector.charger
+        person = person_behind(sender, command.source, command.on_behalf_of)
+        command = command.model_copy(update={"on_behalf_of": person})
         known = await self._store.run(
             lambda db: commands_kept.note(db, charger, command.id, command.op, command.deadline_ts)
         )

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session as Database
 
+from agents.csms.ids import next_transaction
 from agents.csms.models import TransactionRow
 
 DISCARDED = "Discarded"
@@ -37,10 +38,11 @@ def find_start(db: Database, key: StartKey) -> TransactionRow | None:
 
 
 def insert_start(
-    db: Database, key: StartKey, started_ms: int, status: str, parent: str, *, discarded: bool = False
+    db: Database, key: StartKey, started_ms: int, status: str, parent: str, *, now_ms: int, discarded: bool = False
 ) -> TransactionRow:
     """Keep a new transaction; its number is the transactionId."""
     row = TransactionRow(
+        id=next_transaction(db.scalar(select(func.max(TransactionRow.id))), now_ms),
         identity=key.identity,
         connector=key.connector,
         id_tag=key.id_tag,

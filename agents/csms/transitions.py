@@ -32,7 +32,7 @@ def moment(said_ms: int | None, now_ms: int) -> int:
 
 def begin_boot(state: ConnectorState, boot_id: str) -> ConnectorState:
     """Return the state under a new start of this program."""
-    return state.model_copy(update={"boot_id": boot_id, "last_seq": 0, "sessions": 0})
+    return state.model_copy(update={"boot_id": boot_id, "last_seq": 0})
 
 
 def status_changed(state: ConnectorState, status: ChargerStatus, fault: Fault | None, detail: str, ts: int) -> Change:
@@ -66,6 +66,7 @@ def card_presented(state: ConnectorState, token: IdToken, now_ms: int) -> Change
 def started(
     state: ConnectorState,
     *,
+    session_id: str,
     transaction_id: int,
     id_tag: str,
     id_token: IdToken,
@@ -85,7 +86,7 @@ def started(
         detail = f"the station's register began anew at {meter_start_wh} Wh"
         events.append(Draft(SecurityEvent, ts, {"kind": "MeterReplaced", "detail": detail}))
     session = Session(
-        session_id=f"{state.boot_id}-{state.sessions + 1}",
+        session_id=session_id,
         transaction_id=transaction_id,
         id_tag=id_tag,
         id_token=id_token if vouched is None else vouched.id_token,
@@ -115,7 +116,6 @@ def started(
         "session": session,
         "awaited": None,
         "meter": register,
-        "sessions": state.sessions + 1,
         "reservation": used,
         "paused_by": None,
         "pause_reason": "",

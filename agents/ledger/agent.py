@@ -7,10 +7,11 @@ from functools import partial
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session as Database
 
-from agents.ledger.alarms import has_open_gaps, standing
-from agents.ledger.committing import Committed, Revision, SessionKey, commit, mark_published
+from agents.ledger.admission import Allowance, SessionKey, Used
+from agents.ledger.alarms import Standing, standing, stuck_sessions, watched
+from agents.ledger.committing import Committed, Revision, commit, mark_published
 from agents.ledger.listing import answer
-from agents.ledger.models import IS_ACTIVE, AlarmRow, SessionRow
+from agents.ledger.models import IS_ACTIVE, AlarmRow, RatingRow, SessionRow
 from agents.ledger.reconciling import Reconciliation
 from agents.ledger.session import Settlement, record
 from agents.ledger.session_rows import load_session
@@ -18,7 +19,9 @@ from agents.ledger.settings import LedgerSettings
 from agents.ledger.settling import NothingToSettle, settle_missing_events, settle_session
 from agents.ledger.storing import Arrival, Boot
 from agents.runtime.agent import Agent, BusUnavailable, Context, Received, every, on
-from bus_schema.charger_messages import State
+from agents.runtime.quota import Budget
+from bus_schema import Address
+from bus_schema.charger_messages import Meta, State
 from bus_schema.event import Event, EventAck
 from bus_schema.site_messages import Alarm, Query, QueryAnswer, SessionsQuery, SettleQuery
 from bus_schema.topics import (
@@ -27,6 +30,7 @@ from bus_schema.topics import (
     ALARM,
     CHARGER_EVENT,
     CHARGER_EVENT_ACK,
+    CHARGER_META,
     CHARGER_STATE,
     SESSION,
 )
@@ -39,6 +43,30 @@ REPORTED_LATELY_MS = 30_000
 
 REPEAT_ALARM_MS = 600_000
 """Age at which a standing alarm is published again. ms."""
+
+
+REVIEW_AGAIN_MS = 5_000
+"""Shortest distance at which one charger's records are looked at because of what it sends. ms."""
+
+REVIEWED_AT_ONCE = 50
+"""Chargers that are looked at in one transaction: commits go in between."""
+
+EVENT_BURST = 1_000
+"""Events that a charger may send at once: more than twice what its journal of 64 KiB holds."""
+
+NEW_BOOTS = Budget(burst=100, per_s=1 / 30)
+"""Boots of a charger that were not known: a charger in the street that restarts every minute needs half of it."""
+
+NEW_SESSIONS = Budget(burst=300, per_s=0.1)
+"""Sessions of a charger that were not known: nobody can plug in and out faster for long."""
+
+LATER = "Nothing is lost by that: it keeps what was refused and may send it again later."
+
+ABOVE_NOMINAL = 1.1
+"""How far the supply's voltage may be above the nominal one (EN 50160)."""
+
+HIGHEST_VOLTAGE_V = 253.0
+"""Voltage that is assumed of a charger that does not tell its nominal one: 230 V and a tenth more. V."""
 
 
 class Ledger(Agent[LedgerSettings]):
@@ -65,7 +93,16 @@ class Ledger(Agent[LedgerSettings]):
         self._reviewing = asyncio.Lock()
         # Looking costs a transaction: it is done while there may be something to find.
         self._may_be_unpublished = True
-        self._may_be_alarming = True
+        self._watched: set[str] = set()
+        """Chargers about which there may be something to tell."""
+        self._reviewed_ms: dict[str, int] = {}
+        """When each charger was looked at last because of what it had sent."""
+        budget = Budget(burst=max(EVENT_BURST, self.settings.events_per_s), per_s=self.settings.events_per_s)
+        # Whoever was kept waiting by a dead ledger has sent the same events again and again: that is no flood.
+        self._events = self.quotas.add("events", budget, "events", LATER, alarm_after=2_000)
+        self._boots = self.quotas.add("new_boots", NEW_BOOTS, "events of new boots", LATER)
+        self._sessions = self.quotas.add("new_sessions", NEW_SESSIONS, "events of new sessions", LATER)
+        self._ratings_w: dict[str, int] = {}
 
     async def start(self) -> None:
         """Find out which sessions are active and which alarms stand."""
@@ -73,18 +110,26 @@ class Ledger(Agent[LedgerSettings]):
             self._reconciliation.recorded(charger, session_id, active=True)
         # What exactly the bus has of these is not known: the first review tells them again or clears them.
         self._standing = dict.fromkeys(await self.store.run(_noted_alarms))
+        self._watched = await self.store.run(watched)
+        self._ratings_w = await self.store.run(_ratings)
 
     async def stop(self) -> None:
         """Remember what has been published."""
         await self._remember_published()
 
-    @on(CHARGER_EVENT, batch=500)
+    def admits(self, address: Address) -> bool:
+        """Refuse the events of a charger that sends more than it may; it has them in its journal."""
+        return self._events.take(address.ids["charger"], self.clock.monotonic_s())
+
+    @on(CHARGER_EVENT, batch=500, fair=True)
     async def commit(self, events: list[Received[Event]]) -> None:
         """Commit events in one transaction, then acknowledge each boot once and publish each changed session once."""
         arrivals = [Arrival(each.charger, each.message, each.received_ms) for each in events]
         async with self._publishing:
             published = dict(self._published)
-            committed = await self.store.run(lambda db: commit(db, arrivals, published))
+            allowances = self._allowances(arrival.charger for arrival in arrivals)
+            committed = await self.store.run(lambda db: commit(db, arrivals, published, allowances))
+            self._use(committed.used)
             self._forget_published(published)
             for session in (revision.session for revision in committed.changed):
                 self._reconciliation.recorded(session.charger, session.session_id, active=session.active)
@@ -93,9 +138,16 @@ class Ledger(Agent[LedgerSettings]):
                 self._publish_sessions(committed.changed),
             )
         self._note(committed)
-        self._may_be_alarming = self._may_be_alarming or committed.found or committed.incomplete
-        if committed.found:
-            await self.review()
+        self._watched |= committed.incomplete | committed.found
+        await self._review_soon(committed.found)
+
+    @on(CHARGER_META)
+    async def meta(self, received: Received[Meta]) -> None:
+        """Remember what a charger can deliver at most."""
+        charger, rating_w = received.charger, _rating_w(received.message)
+        if self._ratings_w.get(charger) != rating_w:
+            await self.store.run(lambda db: db.merge(RatingRow(charger=charger, rating_w=rating_w)))
+            self._ratings_w[charger] = rating_w
 
     @on(CHARGER_STATE, qos=0)
     async def compare(self, received: Received[State]) -> None:
@@ -157,26 +209,76 @@ class Ledger(Agent[LedgerSettings]):
         async with self._reviewing:
             now_ms = self.clock.now_ms()
             stuck = self._reconciliation.stuck(now_ms, self.settings.stuck_alarm_after_s * 1000)
-            if not (stuck or self._standing or self._may_be_alarming):
+            if not (stuck or self._standing or self._watched):
                 return
-            self._may_be_alarming = False  # Before looking: a commit meanwhile may set it again.
-            wanted = await self.store.run(lambda db: standing(db, self.settings, stuck, now_ms))
-            gaps = await self.store.run(has_open_gaps)
-            if wanted or gaps:
-                self._may_be_alarming = True
+            wanted = {**await self._look(self._watched, now_ms), **stuck_sessions(stuck, now_ms)}
             try:
                 for name in sorted(self._standing.keys() - wanted.keys()):
                     await self.bus.clear(ALARM, alarm=name)
                     await self.store.run(partial(_forget_alarm, name=name))
                     self._standing.pop(name, None)
-                for name, alarm in wanted.items():
-                    if name not in self._standing:
-                        await self.store.run(partial(_note_alarm, name=name))
-                    if not _told(alarm, self._standing.get(name)):
-                        await self.bus.publish(ALARM, alarm, alarm=name)
-                        self._standing[name] = alarm
+                await self._raise(wanted)
             except BusUnavailable:
                 self.log.info("alarms_wait", wanted=sorted(wanted))
+
+    async def _review_soon(self, chargers: Iterable[str]) -> None:
+        """Raise what there is to tell about these, unless they were looked at just now: :meth:`review` does the rest.
+
+        A charger that floods the ledger with findings must not make it look at them over and over.
+        """
+        now_ms = self.clock.now_ms()
+        due = [each for each in chargers if now_ms - self._reviewed_ms.get(each, 0) >= REVIEW_AGAIN_MS]
+        if not due:
+            return
+        async with self._reviewing:
+            self._reviewed_ms.update(dict.fromkeys(due, now_ms))
+            try:
+                await self._raise(await self._look(due, now_ms))
+            except BusUnavailable:
+                self.log.info("alarms_wait", chargers=due)
+
+    async def _look(self, chargers: Iterable[str], now_ms: int) -> Standing:
+        """Return what stands about these chargers, and watch no longer those about which there is nothing to tell."""
+        wanted: Standing = {}
+        remaining = sorted(chargers)
+        while remaining:
+            some, remaining = remaining[:REVIEWED_AT_ONCE], remaining[REVIEWED_AT_ONCE:]
+            self._watched.difference_update(some)  # Before looking: a commit meanwhile may add them again.
+            looked = await self.store.run(
+                lambda db, some=some: {each: standing(db, each, self.settings, now_ms) for each in some}  # type: ignore[misc]
+            )
+            for charger, (alarms, again) in looked.items():
+                wanted.update(alarms)
+                if again:
+                    self._watched.add(charger)
+        return wanted
+
+    async def _raise(self, wanted: Standing) -> None:
+        for name, alarm in wanted.items():
+            if name not in self._standing:
+                await self.store.run(partial(_note_alarm, name=name))
+            if not _told(alarm, self._standing.get(name)):
+                await self.bus.publish(ALARM, alarm, alarm=name)
+                self._standing[name] = alarm
+
+    def _allowances(self, chargers: Iterable[str]) -> dict[str, Allowance]:
+        now_s = self.clock.monotonic_s()
+        return {
+            each: Allowance(boots=self._boots.left(each, now_s), sessions=self._sessions.left(each, now_s))
+            for each in set(chargers)
+        }
+
+    def _use(self, used: Mapping[str, Used]) -> None:
+        now_s = self.clock.monotonic_s()
+        for charger, created in used.items():
+            for quota, count, refused in (
+                (self._boots, created.boots, created.refused_boots),
+                (self._sessions, created.sessions, created.refused_sessions),
+            ):
+                if count:
+                    quota.take(charger, now_s, count)
+                if refused:
+                    quota.refuse(charger, now_s, refused)
 
     async def _acknowledge(self, acknowledged: Mapping[Boot, int]) -> None:
         now_ms = self.clock.now_ms()
@@ -240,6 +342,15 @@ def _active_sessions(db: Database) -> list[SessionKey]:
 def _unpublished(db: Database) -> list[Revision]:
     rows = db.scalars(select(SessionRow).where(SessionRow.dirty).order_by(SessionRow.id).limit(REPUBLISH_AT_ONCE))
     return [Revision(load_session(row), row.revision) for row in rows]
+
+
+def _rating_w(meta: Meta) -> int:
+    return round(meta.rated_current_a * meta.phases * HIGHEST_VOLTAGE_V)
+
+
+def _ratings(db: Database) -> dict[str, int]:
+    found = db.execute(select(RatingRow.charger, RatingRow.rating_w))
+    return {charger: rating_w for charger, rating_w in found}
 
 
 def _noted_alarms(db: Database) -> list[str]:

@@ -4,22 +4,20 @@ Nothing here talks to the bus. The caller acknowledges and publishes what :func:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session as Database
 
-from agents.ledger.models import SESSIONS, BootRow, EventRow, LostRow, SessionRow
-from agents.ledger.numbering import Lost, Progress, extend, give_up_below
+from agents.ledger.admission import NO_LIMITS, Allowance, SessionKey, Used, admit, session_key
+from agents.ledger.models import SESSIONS, BootRow, EventRow, RatingRow, SessionRow
+from agents.ledger.numbering import Progress, extend, give_up_below
+from agents.ledger.presence import extend_from_store, note_lost, note_turned_up
 from agents.ledger.session import Reading, Session, SessionEvent, apply, contradictions, is_late, register_went_back
 from agents.ledger.session_rows import load_session, to_columns
-from agents.ledger.storing import Arrival, Boot, store_events
+from agents.ledger.storing import Arrival, Boot, Key, store_events
 from bus_schema.event import SessionEnded, SessionSampled, SessionStarted
-
-SessionKey = tuple[str, str]
-"""Charger and session_id."""
-
 
 _UPDATE = (
     update(SESSIONS)
@@ -54,34 +52,48 @@ class Committed:
     duplicates: int
     conflicts: int
     """Events under a number that another event has, not counting those that were known already."""
-    incomplete: bool
-    """True if an event is missing of a boot in the batch."""
-    found: bool
-    """True if something turned up that an alarm has to tell."""
+    incomplete: frozenset[str]
+    """Chargers in the batch of which an event is missing."""
+    found: frozenset[str]
+    """Chargers about which something turned up that an alarm has to tell."""
+    used: Mapping[str, Used]
+    """What each charger has created, and what of it was refused."""
 
 
-def commit(db: Database, arrivals: Iterable[Arrival], published: Mapping[SessionKey, int]) -> Committed:
+def commit(
+    db: Database,
+    arrivals: Iterable[Arrival],
+    published: Mapping[SessionKey, int],
+    allowances: Mapping[str, Allowance] = NO_LIMITS,
+) -> Committed:
     """Do everything that a batch of events asks for, within the caller's transaction.
 
-    ``published`` names the revisions of sessions that have reached the bus since the last call.
+    ``published`` names the revisions of sessions that have reached the bus since the last call. What exceeds a
+    charger's allowance is neither stored nor acknowledged: the charger keeps it and sends it again.
     """
-    arrivals = list(arrivals)
     mark_published(db, published)
-    boots = _load_boots(db, arrivals)
+    arrivals = list(arrivals)
+    boots = load_boots(db, {arrival.boot for arrival in arrivals})
+    rows = _load_sessions(db, arrivals)
+    arrivals, used = admit(arrivals, boots.keys(), rows.keys(), allowances)
+    if not arrivals:
+        nobody: frozenset[str] = frozenset()
+        return Committed({}, (), 0, 0, 0, nobody, nobody, used)
     before = {boot: Progress(row.contiguous, row.highest) for boot, row in boots.items()}
     stored = store_events(db, arrivals, {boot: progress.highest for boot, progress in before.items()})
     after, lost = _advance(db, arrivals, stored.new, before)
     for boot, progress in after.items():
-        _save_boot(db, boot, progress, boots.get(boot), arrivals[-1].received_ms)
-    changed, flagged = _derive_sessions(db, stored.new)
+        save_boot(db, boot, progress, boots.get(boot), arrivals[-1].received_ms)
+    changed, flagged = _derive_sessions(db, stored.new, rows)
     return Committed(
         acknowledged={boot: progress.contiguous for boot, progress in after.items()},
         changed=changed,
         new=len(stored.new),
         duplicates=stored.duplicates,
-        conflicts=stored.conflicts,
-        incomplete=any(progress.gap for progress in after.values()),
-        found=bool(stored.conflicts or lost or flagged),
+        conflicts=len(stored.contradicting),
+        incomplete=frozenset(charger for (charger, _), progress in after.items() if progress.gap),
+        found=frozenset(stored.contradicting) | lost | flagged,
+        used=used,
     )
 
 
@@ -105,17 +117,17 @@ def mark_published(db: Database, published: Mapping[SessionKey, int]) -> None:
     )
 
 
-def _load_boots(db: Database, arrivals: Iterable[Arrival]) -> dict[Boot, BootRow]:
-    wanted = {arrival.boot for arrival in arrivals}
+def load_boots(db: Database, wanted: Collection[Boot]) -> dict[Boot, BootRow]:
+    """Return what is on record about these boots."""
     # boot_ids are drawn at random: those of other chargers among them are few and are left out here.
     rows = db.scalars(select(BootRow).where(BootRow.boot_id.in_({boot_id for _, boot_id in wanted})))
     return {(row.charger, row.boot_id): row for row in rows if (row.charger, row.boot_id) in wanted}
 
 
 def _advance(
-    db: Database, arrivals: Iterable[Arrival], new: Iterable[Arrival], before: Mapping[Boot, Progress]
-) -> tuple[dict[Boot, Progress], int]:
-    """Return how far each boot of the batch is now, and how many ranges turned out to be lost."""
+    db: Database, arrivals: Sequence[Arrival], new: Iterable[Arrival], before: Mapping[Boot, Progress]
+) -> tuple[dict[Boot, Progress], frozenset[str]]:
+    """Return how far each boot of the batch is now, and the chargers that turned out to have lost events."""
     oldest: dict[Boot, int] = {}
     for arrival in arrivals:
         # An event is kept while it is sent: a larger oldest_seq than its own number cannot be meant.
@@ -125,47 +137,27 @@ def _advance(
     for arrival in new:
         numbers[arrival.boot].append(arrival.event.seq)
     after = {}
-    lost = 0
+    lost = set()
+    noticed_ms = max(arrival.received_ms for arrival in arrivals)
+    turned_up: list[Key] = []
     for boot, floor in oldest.items():
         start = before.get(boot, Progress())
+        turned_up.extend((*boot, seq) for seq in numbers[boot] if seq <= start.contiguous)
         # First what has come, then what will not come: an event of this very batch is not lost.
         progress = extend(start, sorted(numbers[boot]))
-        progress = _extend_from_store(db, boot, start, progress)
-        progress, missing = give_up_below(progress, floor)
-        if missing is not None:
-            lost += _note_lost(db, boot, missing, arrivals)
-            progress = _extend_from_store(db, boot, start, progress)
+        progress = extend_from_store(db, boot, start, progress)
+        progress, given_up = give_up_below(progress, floor)
+        if given_up is not None:
+            if note_lost(db, boot, given_up, noticed_ms):
+                lost.add(boot[0])
+            progress = extend_from_store(db, boot, start, progress)
         after[boot] = progress
-    return after, lost
+    note_turned_up(db, turned_up)
+    return after, frozenset(lost)
 
 
-def _extend_from_store(db: Database, boot: Boot, start: Progress, progress: Progress) -> Progress:
-    """Go on over numbers that came in earlier batches, above a gap that has just been closed."""
-    if progress.gap is None or progress.contiguous == start.contiguous:
-        return progress
-    present = db.scalars(
-        select(EventRow.seq)
-        .where(EventRow.charger == boot[0], EventRow.boot_id == boot[1], EventRow.seq > progress.contiguous)
-        .order_by(EventRow.seq)
-    )
-    return extend(progress, present)
-
-
-def _note_lost(db: Database, boot: Boot, missing: Lost, arrivals: Iterable[Arrival]) -> int:
-    noticed_ms = max(arrival.received_ms for arrival in arrivals)
-    db.add(
-        LostRow(
-            charger=boot[0],
-            boot_id=boot[1],
-            first_seq=missing.first_seq,
-            last_seq=missing.last_seq,
-            noticed_ms=noticed_ms,
-        )
-    )
-    return 1
-
-
-def _save_boot(db: Database, boot: Boot, progress: Progress, row: BootRow | None, now_ms: int) -> None:
+def save_boot(db: Database, boot: Boot, progress: Progress, row: BootRow | None, now_ms: int) -> None:
+    """Keep how far a boot has come."""
     since_ms = now_ms if progress.gap else None
     if row is None:
         db.add(
@@ -183,22 +175,35 @@ def _save_boot(db: Database, boot: Boot, progress: Progress, row: BootRow | None
     row.contiguous, row.highest, row.gap_since_ms = progress.contiguous, progress.highest, since_ms
 
 
-def _derive_sessions(db: Database, new: Iterable[Arrival]) -> tuple[tuple[Revision, ...], int]:
-    """Return the sessions that new events have changed, and how many of them contradict themselves."""
+def _load_sessions(db: Database, arrivals: Iterable[Arrival]) -> dict[SessionKey, SessionRow]:
+    wanted = {key for arrival in arrivals if (key := session_key(arrival)) is not None}
+    if not wanted:
+        return {}
+    found = db.scalars(select(SessionRow).where(SessionRow.session_id.in_({session_id for _, session_id in wanted})))
+    return {key: row for row in found if (key := (row.charger, row.session_id)) in wanted}
+
+
+def _derive_sessions(
+    db: Database, new: Iterable[Arrival], rows: Mapping[SessionKey, SessionRow]
+) -> tuple[tuple[Revision, ...], frozenset[str]]:
+    """Return the sessions that new events have changed, and the chargers of those that contradict themselves."""
     touched: dict[SessionKey, list[tuple[Arrival, SessionEvent]]] = defaultdict(list)
     for arrival in new:
         if isinstance(arrival.event, SessionStarted | SessionSampled | SessionEnded):
             touched[(arrival.charger, arrival.event.session_id)].append((arrival, arrival.event))
     if not touched:
-        return (), 0
-    wanted = select(SessionRow).where(SessionRow.session_id.in_({session_id for _, session_id in touched}))
-    rows = {(row.charger, row.session_id): row for row in db.scalars(wanted)}
-    changed, inserts, updates, flagged = [], [], [], 0
+        return (), frozenset()
+    ratings = _ratings(db, {charger for charger, _ in touched})
+    changed, inserts, updates, flagged = [], [], [], set()
     for key, events in touched.items():
         row = rows.get(key)
         session = _add_events(db, key, events, None if row is None else load_session(row))
+        if session.end is not None and session.rating_w is None and key[0] in ratings:
+            came_ms = max(arrival.received_ms for arrival, _ in events)
+            session = replace(session, rating_w=ratings[key[0]], end_received_ms=came_ms)
         wrong = bool(contradictions(session))
-        flagged += wrong
+        if wrong:
+            flagged.add(key[0])
         revision = 1 if row is None else row.revision + 1
         first, event = events[0]
         values = to_columns(session)
@@ -216,7 +221,12 @@ def _derive_sessions(db: Database, new: Iterable[Arrival]) -> tuple[tuple[Revisi
         db.connection().execute(insert(SESSIONS), inserts)
     if updates:
         db.connection().execute(_UPDATE, updates)
-    return tuple(changed), flagged
+    return tuple(changed), frozenset(flagged)
+
+
+def _ratings(db: Database, chargers: Collection[str]) -> dict[str, int]:
+    found = db.execute(select(RatingRow.charger, RatingRow.rating_w).where(RatingRow.charger.in_(chargers)))
+    return {charger: rating_w for charger, rating_w in found}
 
 
 def _add_events(

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Table, Text, and_, text
+from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Table, Text, and_, literal_column, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
@@ -10,12 +10,15 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 
 _DIRTY = text("dirty")
 _ACTIVE = text("end_seq IS NULL AND settled_ms IS NULL")
+_GAP = text("gap_since_ms IS NOT NULL")
+_MISSING = text("settled_by IS NULL AND missing > 0")
+_FLAGGED = text("flagged_ms IS NOT NULL")
 
 
 class Base(DeclarativeBase):
     """Base of the ledger's tables."""
 
-    type_annotation_map = {int: BigInteger, str: Text, bool: Boolean}
+    type_annotation_map = {int: BigInteger, str: Text, bool: Boolean, bytes: LargeBinary}
 
 
 class EventRow(Base):
@@ -44,7 +47,7 @@ class ConflictRow(Base):
     """An event that came under a number that another event already has. Kept beside it, never instead of it."""
 
     __tablename__ = "ledger_conflict"
-    __table_args__ = (Index("ledger_conflict_received", "received_ms"),)
+    __table_args__ = (Index("ledger_conflict_charger", "charger", "received_ms"),)
 
     charger: Mapped[str] = mapped_column(String(32), primary_key=True)
     boot_id: Mapped[str] = mapped_column(String(12), primary_key=True)
@@ -59,7 +62,11 @@ class BootRow(Base):
     """How far the events of one boot of a charger have come."""
 
     __tablename__ = "ledger_boot"
-    __table_args__ = (Index("ledger_boot_gap", "gap_since_ms"),)
+    __table_args__ = (
+        # A batch asks for its boots by their ids alone: as many statements as chargers would cost more.
+        Index("ledger_boot_id", "boot_id"),
+        Index("ledger_boot_gap", "charger", "gap_since_ms", sqlite_where=_GAP, postgresql_where=_GAP),
+    )
 
     charger: Mapped[str] = mapped_column(String(32), primary_key=True)
     boot_id: Mapped[str] = mapped_column(String(12), primary_key=True)
@@ -72,11 +79,16 @@ class LostRow(Base):
     """Numbers that the charger no longer keeps although not all of them were here then."""
 
     __tablename__ = "ledger_lost"
+    __table_args__ = (
+        Index("ledger_lost_missing", "charger", "noticed_ms", sqlite_where=_MISSING, postgresql_where=_MISSING),
+    )
 
     charger: Mapped[str] = mapped_column(String(32), primary_key=True)
     boot_id: Mapped[str] = mapped_column(String(12), primary_key=True)
     first_seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     last_seq: Mapped[int]
+    missing: Mapped[int]
+    """How many of them are still not here; kept beside them, so that nothing has to be counted to know it."""
     noticed_ms: Mapped[int]
     settled_by: Mapped[str | None] = mapped_column(String(32))
     """Who has said that they will not come; no alarm tells of them then."""
@@ -94,7 +106,7 @@ class SessionRow(Base):
         Index("ledger_session_key", "session_id", "charger", unique=True),
         Index("ledger_session_listed", "listed_ms", "id"),
         Index("ledger_session_charger", "charger", "listed_ms", "id"),
-        Index("ledger_session_flagged", "flagged_ms"),
+        Index("ledger_session_flagged", "charger", "flagged_ms", sqlite_where=_FLAGGED, postgresql_where=_FLAGGED),
         Index("ledger_session_dirty", "id", sqlite_where=_DIRTY, postgresql_where=_DIRTY),
         Index("ledger_session_active", "listed_ms", "id", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
     )
@@ -134,10 +146,44 @@ class SessionRow(Base):
     last_wh: Mapped[int | None]
     went_back: Mapped[bool]
     ambiguous: Mapped[bool]
+    rating_w: Mapped[int | None]
+    """Most that its charger can deliver, as far as that was known when its end came."""
+    end_received_ms: Mapped[int | None]
     settled_ms: Mapped[int | None]
     """When somebody said that its end will not come; by whom and why stand beside it."""
     settled_by: Mapped[str | None] = mapped_column(String(32))
     settled_because: Mapped[str | None]
+
+
+class UnreadableRow(Base):
+    """An event that could not be read, kept byte for byte for a technician, so that those after it can go on."""
+
+    __tablename__ = "ledger_unreadable"
+    __table_args__ = (
+        Index("ledger_unreadable_number", "charger", "boot_id", "seq"),
+        Index("ledger_unreadable_received", "charger", "received_ms"),
+    )
+
+    charger: Mapped[str] = mapped_column(String(32), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the payload, so that sending it again adds no row."""
+    boot_id: Mapped[str | None] = mapped_column(String(12))
+    """As far as it could be made out, like ``seq``."""
+    seq: Mapped[int | None]
+    received_ms: Mapped[int]
+    reason: Mapped[str]
+    """Which field is wrong and what was expected."""
+    payload: Mapped[bytes]
+    """May hold a card's number: not for logs."""
+
+
+class RatingRow(Base):
+    """What a charger can deliver at most, as it last told."""
+
+    __tablename__ = "ledger_rating"
+
+    charger: Mapped[str] = mapped_column(String(32), primary_key=True)
+    rating_w: Mapped[int]
 
 
 class AlarmRow(Base):
@@ -150,6 +196,9 @@ class AlarmRow(Base):
 
 IS_ACTIVE = and_(SessionRow.end_seq.is_(None), SessionRow.settled_ms.is_(None))
 """Of a session: neither its end nor a settlement is on record."""
+
+IS_MISSING = and_(LostRow.settled_by.is_(None), LostRow.missing > literal_column("0"))
+"""Of a lost span: an alarm is due. A bound 0 would keep SQLite from using the index."""
 
 EVENTS = cast(Table, EventRow.__table__)
 """The table itself: writing rows to it costs half of what writing them through the class does."""

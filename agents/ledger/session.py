@@ -91,6 +91,10 @@ class Session:
     """True once a register was lower than an earlier one of this session."""
     ambiguous: bool = False
     """True once there were two different starts or two different ends."""
+    rating_w: int | None = None
+    """Most that the charger can deliver, as far as that was known when the end came."""
+    end_received_ms: int | None = None
+    """When its end came here: it cannot have lasted longer, whatever its end says."""
     settlement: Settlement | None = None
     """Closes the record while there is no end; an end that comes after all counts instead."""
 
@@ -202,6 +206,24 @@ def duration_s(session: Session) -> int | None:
     return length_ms // 1000
 
 
+def impossible_energy(session: Session) -> str | None:
+    """Say in words why no charger of this rating can have delivered the energy; None if it can, or nobody knows.
+
+    A minute and 10 Wh more are allowed, for clocks and registers that count in steps.
+    """
+    energy, length_s = energy_wh(session), duration_s(session)
+    start, end = session.start, session.end
+    if energy is None or length_s is None or session.rating_w is None or end is None:
+        return None
+    if start is not None and start.ts is not None and session.end_received_ms is not None:
+        length_s = max(0, min(length_s, (session.end_received_ms - start.ts) // 1000))
+    most_wh = session.rating_w * (length_s + 60) // 3600 + 10
+    if energy <= most_wh:
+        return None
+    most = f"a charger of {session.rating_w} W can deliver (at most {most_wh} Wh)"
+    return f"{energy} Wh in {length_s} s are more than {most}"
+
+
 def contradictions(session: Session) -> list[str]:
     """Say in words what is inconsistent in a session, nothing if all is well (invariant 8)."""
     found = []
@@ -217,6 +239,9 @@ def contradictions(session: Session) -> list[str]:
         found.append("it has two different starts or ends")
     if end is not None and last is not None and (last.boot_id, last.seq) != (end.boot_id, end.seq):
         found.append("it went on after its end")
+    impossible = impossible_energy(session)
+    if impossible is not None:
+        found.append(impossible)
     return found
 
 
@@ -240,6 +265,7 @@ def record(session: Session, now_ms: int) -> SessionRecord:
         reason=_reason(end, settled),
         reservation_id=None if start is None else start.reservation_id,
         settled_by=None if settled is None else settled.by,
+        energy_impossible=impossible_energy(session) is not None,
     )
 
 

@@ -34,6 +34,8 @@ def to_columns(session: Session) -> Columns:
         "last_wh": None if last is None else last.energy_wh,
         "went_back": session.went_back,
         "ambiguous": session.ambiguous,
+        "rating_w": session.rating_w,
+        "end_received_ms": session.end_received_ms,
         "settled_ms": None if session.settlement is None else session.settlement.ts,
         "settled_by": None if session.settlement is None else session.settlement.by,
         "settled_because": None if session.settlement is None else session.settlement.because,
@@ -50,6 +52,8 @@ def load_session(row: SessionRow) -> Session:
         last=_last(row),
         went_back=row.went_back,
         ambiguous=row.ambiguous,
+        rating_w=row.rating_w,
+        end_received_ms=row.end_received_ms,
         settlement=_settlement(row),
     )
 

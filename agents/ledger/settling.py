@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session as Database
 from agents.ledger.committing import Revision
 from agents.ledger.models import BootRow, LostRow, SessionRow
 from agents.ledger.numbering import Progress, give_up_below
+from agents.ledger.presence import note_lost
 from agents.ledger.session import Settlement
 from agents.ledger.session_rows import load_session, to_columns
 
@@ -47,9 +48,7 @@ def settle_missing_events(db: Database, charger: str, settlement: Settlement) ->
     for boot in db.scalars(select(BootRow).where(BootRow.charger == charger, BootRow.gap_since_ms.is_not(None))):
         progress, lost = give_up_below(Progress(boot.contiguous, boot.highest), boot.highest + 1)
         boot.contiguous, boot.highest, boot.gap_since_ms = progress.contiguous, progress.highest, None
-        if lost is not None:
-            span = {"first_seq": lost.first_seq, "last_seq": lost.last_seq}
-            db.add(LostRow(charger=charger, boot_id=boot.boot_id, noticed_ms=settlement.ts, **span, **who))
+        if lost is not None and note_lost(db, (charger, boot.boot_id), lost, settlement.ts, settlement):
             places += 1
     if not places:
         raise NothingToSettle(f"no event of charger {charger} is missing")

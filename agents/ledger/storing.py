@@ -43,7 +43,8 @@ class Stored:
 
     new: Sequence[Arrival]
     duplicates: int
-    conflicts: int
+    contradicting: Sequence[str]
+    """The charger of each event that contradicts one that is there, not counting what was known already."""
 
 
 def body(event: EventBase) -> str:
@@ -60,7 +61,8 @@ def store_events(db: Database, arrivals: Iterable[Arrival], highest: Mapping[Boo
     bodies = _bodies_of([a for a in arrivals if a.event.seq <= highest.get(a.boot, 0)], db)
     new: list[Arrival] = []
     rows = []
-    duplicates = conflicts = 0
+    duplicates = 0
+    contradicting: list[str] = []
     for arrival in arrivals:
         mine = body(arrival.event)
         known = bodies.get(arrival.key)
@@ -71,10 +73,10 @@ def store_events(db: Database, arrivals: Iterable[Arrival], highest: Mapping[Boo
         elif known == mine:
             duplicates += 1
         else:
-            conflicts += _keep_beside(db, arrival, mine)
+            contradicting.extend(_keep_beside(db, arrival, mine))
     if rows:
         db.connection().execute(insert(EVENTS), rows)
-    return Stored(new, duplicates, conflicts)
+    return Stored(new, duplicates, contradicting)
 
 
 def _bodies_of(arrivals: Iterable[Arrival], db: Database) -> dict[Key, str]:
@@ -106,16 +108,16 @@ def _row(arrival: Arrival, text: str) -> dict[str, object]:
     }
 
 
-def _keep_beside(db: Database, arrival: Arrival, text: str) -> int:
-    """Keep a contradicting event once; return how many rows that added."""
+def _keep_beside(db: Database, arrival: Arrival, text: str) -> list[str]:
+    """Keep a contradicting event once; return its charger if it was not known."""
     charger, boot_id, seq = arrival.key
     digest = sha256(text.encode()).hexdigest()
     if db.get(ConflictRow, (charger, boot_id, seq, digest)) is not None:
-        return 0
+        return []
     db.add(
         ConflictRow(
             charger=charger, boot_id=boot_id, seq=seq, digest=digest, received_ms=arrival.received_ms, body=text
         )
     )
     db.flush()
-    return 1
+    return [charger]

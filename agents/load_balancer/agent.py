@@ -1,6 +1,5 @@
 """The load balancer as an agent: what it orders, why, and what it tells of it. What it hears: :mod:`listening`."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import ClassVar
 
@@ -8,14 +7,17 @@ from agents.load_balancer import history
 from agents.load_balancer.claim import Claims, Knowledge, Standing
 from agents.load_balancer.commands import Commands, wrong_settings
 from agents.load_balancer.deciding import Replan, Why
-from agents.load_balancer.due import DEADLINE_S, is_due, lease_s
+from agents.load_balancer.due import DEADLINE_S, SHORTEST_LEASE_S, is_due, lease_s
 from agents.load_balancer.history import Told
 from agents.load_balancer.listening import Listening
 from agents.load_balancer.loads import circuit_loads
+from agents.load_balancer.outstanding import Step
 from agents.load_balancer.overdraw import Overdraws, TooMuch
+from agents.load_balancer.records import Steps
 from agents.load_balancer.safety import Approved
 from agents.load_balancer.settings import LoadBalancerSettings
 from agents.load_balancer.telling import tellers
+from agents.load_balancer.views import SOURCE
 from agents.runtime.agent import Context, Received, every, on
 from bus_schema.balancing import CircuitLoad, Decision
 from bus_schema.site_messages import AgentClaim, Query, WhyAnswer, WhyQuery
@@ -52,6 +54,8 @@ class LoadBalancer(Listening):
         self.overdraws = Overdraws(self.settings.stop_overdraw_s)
         self.acting = False
         """Whether what may be outstanding has been counted since the right to act was won."""
+        self._recalled = False
+        """Whether what earlier lives may have granted has been counted."""
         self._configured = self.decider.site.chargers
         self._tellers = tellers(self._configured)
         self._planned_s = self._loads_s = -1e18
@@ -108,15 +112,17 @@ class LoadBalancer(Listening):
         await self.store.run(lambda db: history.forget_before(db, before_ms))
 
     async def _save(self) -> None:
-        await self.records.save(self._still_a, self.clock.monotonic_s())
+        await self.records.save(self._still, self.clock.monotonic_s())
         self._heed_replacement()
 
-    def _still_a(self) -> dict[str, float]:
+    def _still(self) -> Steps:
         """Return what orders may still hold in force; nothing as long as that is not known."""
-        return self._highest_a() if self.acting else {}
+        if not self.acting:
+            return {}
+        return {**dict.fromkeys(self.records.stored, ()), **self._outstanding()}
 
-    def _highest_a(self) -> dict[str, float]:
-        return {name: each.highest_a() for name, each in self.safety.exposures.items()}
+    def _outstanding(self) -> Steps:
+        return self.safety.outstanding(self.clock.monotonic_s())
 
     # --- the right to order ---
 
@@ -129,22 +135,24 @@ class LoadBalancer(Listening):
                 instance=self.claims.instance,
                 epoch=self.claims.epoch,
                 seq=seq,
-                complete=self.claims.knows_all(now_s) and self.records.covers(self._highest_a()),
+                complete=self.claims.knows_all(now_s) and self.records.covers(self._outstanding()),
             )
             self.send(self.bus.publish(AGENT_CLAIM, claim, agent=self.name))
         acting = self.claims.may_act(now_s)
         if acting and not self.acting:
+            if not self._recalled:
+                # No earlier life orders anything any more: what it has ordered ends, counted from here, as stored.
+                self.safety.recall(self.records.stored, now_s)
+                self._recalled = True
             if self.claims.knowledge is Knowledge.NONE:
                 # Whoever was at work before may have granted anything; from here on it is this process alone.
-                self.safety.forget_all(now_s, DEADLINE_S, float(self.settings.lease_s))
-            else:
-                self.safety.recall(self.records.stored_a, now_s, DEADLINE_S, float(self.settings.lease_s))
+                self.safety.forget_all(now_s)
             self.claims.knowledge = Knowledge.OWN
             self.log.info("acting", instance=self.claims.instance, epoch=self.claims.epoch)
         self.acting = acting
-        if acting and not self.records.covers(highest_a := self._highest_a()):
+        if acting and not self.records.covers(outstanding := self._outstanding()):
             # Were this process killed now, its next life could not say of anything that nobody has granted it.
-            await self._cover(highest_a)
+            await self._cover(outstanding)
 
     def _may_order(self, now_s: float) -> bool:
         # Not before what may be outstanding has been counted, which _claim does.
@@ -166,7 +174,7 @@ class LoadBalancer(Listening):
         """Order what may be ordered; what needs a record first, after the record is written."""
         waiting, why = self._order_what_may_leave(replan)
         if waiting:
-            await self._cover({order.charger: order.current_a for order in waiting})
+            await self._cover({order.charger: [self._step_of(order, self._lease_s(order))] for order in waiting})
             # The world went on while the database wrote: what is certain is found out again.
             _, why = self._order_what_may_leave(Replan.NO)
         self._tell(why, self.clock.monotonic_s(), self.clock.now_ms())
@@ -193,9 +201,10 @@ class LoadBalancer(Listening):
             exposure = self.safety.exposures[order.charger]
             if self.heard.rests(order.charger, now_s) or not is_due(exposure, order.current_a, now_s):
                 continue
-            if self.records.covers({order.charger: order.current_a}):
-                self._order(order, step.why[order.charger], now_s)
-            else:
+            life_s = self._covered_lease_s(order)
+            if life_s:
+                self._order(order, life_s, step.why[order.charger], now_s)
+            if life_s < self._lease_s(order):
                 waiting.append(order)
         return waiting, step.why
 
@@ -210,25 +219,45 @@ class LoadBalancer(Listening):
             self._stop(each)
         return bool(too_much)
 
-    async def _cover(self, worst_a: Mapping[str, float]) -> None:
-        await self.records.cover(worst_a, self.clock.monotonic_s())
+    async def _cover(self, needed: Steps) -> None:
+        await self.records.cover(needed, self.clock.monotonic_s())
         self._heed_replacement()
+
+    def _lease_s(self, order: Approved) -> float:
+        exposure, configured_a = self.safety.exposures[order.charger], self._configured[order.charger].fallback_a
+        return lease_s(order.current_a, exposure, configured_a, float(self.settings.lease_s))
+
+    def _deadline_s(self, charger: str) -> float:
+        return DEADLINE_S + self.heard.late_s(charger)
+
+    def _step_of(self, order: Approved, life_s: float) -> Step:
+        return self.safety.step(order.charger, order.current_a, self._deadline_s(order.charger), life_s)
+
+    def _covered_lease_s(self, order: Approved) -> float:
+        """Return how long an order may live that leaves now: shorter than usual if the records say no more, 0 if never.
+
+        A decrease does not wait for the database.
+        """
+        usual_s = self._lease_s(order)
+        needed = self._step_of(order, usual_s)
+        if self.records.covers({order.charger: [needed]}):
+            return usual_s
+        less_s = self.records.longest_life_s(order.charger, needed) - self._step_of(order, 0.0).life_s
+        return float(int(less_s)) if less_s >= SHORTEST_LEASE_S else 0.0
 
     # --- what it sends ---
 
-    def _order(self, approved: Approved, why: Why, now_s: float) -> None:
+    def _order(self, approved: Approved, life_s: float, why: Why, now_s: float) -> None:
         """Count an order, then send it. Nothing else sends ``set_limit``."""
         name = approved.charger
-        exposure, configured_a = self.safety.exposures[name], self.decider.site.chargers[name].fallback_a
-        life_s = lease_s(approved.current_a, exposure, configured_a, float(self.settings.lease_s))
         order_id = self.commands.next_id()
-        self.safety.ordered(approved, order_id, now_s, DEADLINE_S + self.heard.late_s(name), life_s)
+        self.safety.ordered(approved, order_id, now_s, self._deadline_s(name), life_s)
         command = self.commands.set_limit(order_id, approved.current_a, life_s, why.explanation, self.clock.now_ms())
-        self.send(self.bus.publish(CHARGER_COMMAND, command, charger=name))
+        self.send(self.bus.publish(CHARGER_COMMAND, command, charger=name, sender=SOURCE))
 
     def _stop(self, too_much: TooMuch) -> None:
         command = self.commands.stop(too_much.drawn_a, too_much.granted_a, self.clock.now_ms())
-        self.send(self.bus.publish(CHARGER_COMMAND, command, charger=too_much.charger))
+        self.send(self.bus.publish(CHARGER_COMMAND, command, charger=too_much.charger, sender=SOURCE))
 
     def _configure_wrong_ones(self, now_s: float) -> None:
         """Tell chargers the settings that the site's configuration wants, if the site allows that."""
@@ -236,11 +265,14 @@ class LoadBalancer(Listening):
             return
         for name, known in self.heard.known.items():
             view, told_s = self.decider.views[name], self.heard.configured_s.get(name, -1e18)
-            settings = wrong_settings(self.decider.site.chargers[name], known, view)
+            # A charger that is to fall back to more than it does draws more at once: not into what others may draw.
+            limits = [limit.limit for limit in self.decider.limits]
+            may_rise = not self.safety.is_crowded(name, limits, now_s) if limits else False
+            settings = wrong_settings(self.decider.site.chargers[name], known, view, may_rise=may_rise)
             if settings and not view.is_silent(now_s) and now_s - told_s >= CONFIGURE_AGAIN_S:
                 self.heard.configured_s[name] = now_s
                 command = self.commands.configure(settings, self.clock.now_ms())
-                self.send(self.bus.publish(CHARGER_COMMAND, command, charger=name))
+                self.send(self.bus.publish(CHARGER_COMMAND, command, charger=name, sender=SOURCE))
 
     # --- what it says ---
 

@@ -50,11 +50,14 @@ class Commands:
         }
 
 
-def wrong_settings(charger: SiteCharger, known: Known, view: ChargerView) -> dict[str, Any]:
-    """Return the settings of a charger that are not what the site's configuration wants, with the right values."""
+def wrong_settings(charger: SiteCharger, known: Known, view: ChargerView, *, may_rise: bool) -> dict[str, Any]:
+    """Return the settings of a charger that are not what the site's configuration wants, with the right values.
+
+    ``may_rise``: whether it may fall back to more than it does now.
+    """
     settings: dict[str, Any] = {}
     if not known.obeys and view.meta is not None:
         settings["required_sources"] = [*view.meta.required_sources, SOURCE][-4:]
-    if known.fallback_a != charger.fallback_a:
+    if known.fallback_a > charger.fallback_a or (known.fallback_a < charger.fallback_a and may_rise):
         settings["fallback_current_a"] = charger.fallback_a
     return settings

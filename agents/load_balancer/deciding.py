@@ -72,6 +72,8 @@ class Decider:
     """How long an order may count at most: limits are kept for so long ahead."""
     prices: Prices | None = None
     """What energy costs, if anybody knows."""
+    late_s: float = 0.0
+    """How much longer an order may count where a charger's clock is behind."""
     planner: Planner = plan
     views: dict[str, ChargerView] = field(default_factory=dict)
     meters: dict[str, GridMeter] = field(default_factory=dict)
@@ -131,7 +133,7 @@ class Decider:
         Too much that was known before is in the plan already: what remains is to wait for the others' answers.
         """
         self.safety.advance(now_s)
-        self.limits = limits_of(self.site, self.meters, utc_ms, now_s, self.order_life_s)
+        self.limits = limits_of(self.site, self.meters, utc_ms, now_s, self.order_life_s + self.late_s)
         used = self.safety.used(now_s)
         before = self._excess if len(self._excess) == len(used) else [0.0] * len(used)
         excess = [max(0.0, value - limit.limit) for value, limit in zip(used, self.limits, strict=True)]
@@ -216,7 +218,7 @@ class Decider:
     ) -> list[Constraint]:
         """Return what the rows leave for those who want something."""
         handed_in = {each.charger for each in demands}
-        taken = [0.0] * len(self.site.rows)
+        taken = self.safety.used_elsewhere(now_s)
         for name, exposure in self.safety.exposures.items():
             if name in handed_in and name not in paused:
                 continue

@@ -3,22 +3,23 @@
 Pure. Times are steady seconds.
 """
 
-from agents.load_balancer.orders import Exposure
+from agents.load_balancer.orders import SAME_A, Exposure
+from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 
-DEADLINE_S = 5.0
+DEADLINE_S = float(ORDER_DEADLINE_S)
 """How long an order may be executed."""
 
-IDLE_LEASE_S = 1800.0
+IDLE_LEASE_S = float(LONGEST_LEASE_S)
 """Lease of a grant that is not above the fallback: it changes nothing when it runs out."""
+
+SHORTEST_LEASE_S = 15
+"""A lease that lives shorter would run out between two chances to renew it."""
 
 RETRY_S = 3.0
 """An order that nobody has answered is sent again after so long, then after twice as long, and so on."""
 
 MOST_UNANSWERED = 6
 """Orders without an answer after which a charger is only tried every half minute."""
-
-SAME_A = 0.05
-"""Currents that differ by less are the same."""
 
 
 def is_due(exposure: Exposure, current_a: float, now_s: float) -> bool:

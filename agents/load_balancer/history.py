@@ -11,7 +11,8 @@ from typing import Any, cast
 from sqlalchemy import Connection, Table, bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.orm import Session as Database
 
-from agents.load_balancer.models import GrantRow, InstanceRow, MetaRow, WorstRow
+from agents.load_balancer.models import GrantRow, InstanceRow, MetaRow, OutstandingRow
+from agents.load_balancer.outstanding import Place, Step
 from bus_schema import MAX_MESSAGE_BYTES
 from bus_schema.site_messages import GrantRecord, WhyAnswer, WhyQuery
 
@@ -21,12 +22,13 @@ PAGE = 5
 HOUR_MS = 3_600_000
 
 
-_INSTANCE, _WORST, _META, _GRANT = (cast(Table, row.__table__) for row in (InstanceRow, WorstRow, MetaRow, GrantRow))
+_ROWS = (InstanceRow, OutstandingRow, MetaRow, GrantRow)
+_INSTANCE, _OUTSTANDING, _META, _GRANT = (cast(Table, row.__table__) for row in _ROWS)
 # A write stands between a decision and the bus: tables, not objects, and a statement per kind, not per charger.
 _EPOCH = select(_INSTANCE.c.epoch).with_for_update()
 _NEXT_EPOCH = update(_INSTANCE).values(epoch=_INSTANCE.c.epoch + 1)
-_DELETE = {table.name: delete(table).where(table.c.charger == bindparam("of")) for table in (_WORST, _META)}
-_INSERT = {table.name: insert(table) for table in (_INSTANCE, _WORST, _META, _GRANT)}
+_DELETE = {table.name: delete(table).where(table.c.charger == bindparam("of")) for table in (_OUTSTANDING, _META)}
+_INSERT = {table.name: insert(table) for table in (_INSTANCE, _OUTSTANDING, _META, _GRANT)}
 _END = (
     update(_GRANT)
     .where(_GRANT.c.charger == bindparam("of"), _GRANT.c.to_ms.is_(None))
@@ -54,7 +56,8 @@ class Remembered:
 
     instance: str
     epoch: int
-    worst_a: dict[str, float]
+    outstanding: dict[str, tuple[Step, ...]]
+    """What may have been granted, from the last moment of the last life on."""
     known: dict[str, Known]
 
 
@@ -73,13 +76,14 @@ class Told:
 class Changes:
     """What has to be written."""
 
-    worst_a: dict[str, float] = field(default_factory=dict)
+    outstanding: dict[str, tuple[Step, ...]] = field(default_factory=dict)
+    """All that is to be stored of a charger."""
     known: dict[str, Known] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to write."""
-        return bool(self.worst_a or self.known or self.told)
+        return bool(self.outstanding or self.known or self.told)
 
 
 def begin(db: Database, random: Random) -> Remembered:
@@ -90,12 +94,20 @@ def begin(db: Database, random: Random) -> Remembered:
         row = {"id": 1, "instance": f"{random.getrandbits(48):012x}", "epoch": 1}
         connection.execute(_INSERT[_INSTANCE.name], row)
     instance, epoch = connection.execute(select(_INSTANCE.c.instance, _INSTANCE.c.epoch)).one()
-    worst = {charger: current_a for charger, current_a in connection.execute(select(_WORST))}
+    outstanding: dict[str, tuple[Step, ...]] = {}
+    ordered = select(_OUTSTANDING).order_by(_OUTSTANDING.c.charger, _OUTSTANDING.c.number)
+    for charger, _, current_a, executable_s, life_s, circuits, phases, voltage_v in connection.execute(ordered):
+        place = Place(_listed(circuits), _listed(phases), voltage_v)
+        outstanding[charger] = (*outstanding.get(charger, ()), Step(current_a, executable_s, life_s, place))
     known = {
-        charger: Known(fallback_a, rated_a, obeys, tuple(filter(None, phases.split(","))))
+        charger: Known(fallback_a, rated_a, obeys, _listed(phases))
         for charger, fallback_a, rated_a, obeys, phases in connection.execute(select(_META))
     }
-    return Remembered(instance, epoch, worst, known)
+    return Remembered(instance, epoch, outstanding, known)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
 
 
 def write(db: Database, epoch: int, changes: Changes) -> None:
@@ -105,12 +117,27 @@ def write(db: Database, epoch: int, changes: Changes) -> None:
         raise Replaced
     _replace(
         connection,
-        _WORST,
-        [{"charger": name, "current_a": current_a} for name, current_a in changes.worst_a.items()],
+        _OUTSTANDING,
+        list(changes.outstanding),
+        [
+            {
+                "charger": name,
+                "number": number,
+                "current_a": step.current_a,
+                "executable_s": step.executable_s,
+                "life_s": step.life_s,
+                "circuits": ",".join(step.place.circuits),
+                "phases": ",".join(step.place.phases),
+                "voltage_v": step.place.voltage_v,
+            }
+            for name, steps in changes.outstanding.items()
+            for number, step in enumerate(steps)
+        ],
     )
     _replace(
         connection,
         _META,
+        list(changes.known),
         [
             {
                 "charger": name,
@@ -125,10 +152,11 @@ def write(db: Database, epoch: int, changes: Changes) -> None:
     _tell(connection, changes.told)
 
 
-def _replace(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Insert rows or replace those of the same chargers, in SQL that every database knows."""
+def _replace(connection: Connection, table: Table, chargers: list[str], rows: list[dict[str, Any]]) -> None:
+    """Put rows in the place of all that these chargers have, in SQL that every database knows."""
+    if chargers:
+        connection.execute(_DELETE[table.name], [{"of": charger} for charger in chargers])
     if rows:
-        connection.execute(_DELETE[table.name], [{"of": row["charger"]} for row in rows])
         connection.execute(_INSERT[table.name], rows)
 
 

@@ -18,6 +18,7 @@ from agents.load_balancer.settings import LoadBalancerSettings
 from agents.load_balancer.standing_alarms import StandingAlarms
 from agents.load_balancer.views import SOURCE
 from agents.runtime.agent import Agent, BusUnavailable, Context, Received, on, on_cleared
+from agents.runtime.commands import check_source
 from bus_schema import Address
 from bus_schema.balancing import GridTelemetry, Wish
 from bus_schema.charger_messages import Meta, Online, State, Telemetry
@@ -39,9 +40,6 @@ from bus_schema.words import ReplyStage
 
 FRESH_S = 3.0
 """A state that is not older tells of the present lease, unless an order was answered in this time."""
-
-LONGEST_DEADLINE_S = 60.0
-"""No command may be executed later (the contract)."""
 
 
 class Listening(Agent[LoadBalancerSettings]):
@@ -117,7 +115,13 @@ class Listening(Agent[LoadBalancerSettings]):
     def know(self, name: str, known: Known) -> None:
         """Count a charger as it has described itself."""
         self.heard.known[name] = known
-        self.safety.describe(name, fallback_a=known.fallback_a, rated_a=known.rated_a, obeys=known.obeys)
+        self.safety.describe(
+            name,
+            fallback_a=known.fallback_a,
+            rated_a=known.rated_a,
+            obeys=known.obeys,
+            now_s=self.clock.monotonic_s(),
+        )
         if known.phases:
             self.decider.rewire(name, known.phases)
 
@@ -142,6 +146,7 @@ class Listening(Agent[LoadBalancerSettings]):
             self.safety.heard(name, state.offered_current_a, None, now_s)
             if state.ts is not None:
                 self.heard.clocks[name] = (received.received_ms - state.ts) / 1000
+                self.decider.late_s = max(map(self.heard.late_s, self.heard.clocks))
                 self._compare_lease(name, state, now_s)
         if silent or before != (view.session, view.wants_energy(), view.cap_a):
             await self.act_at_once()
@@ -154,8 +159,9 @@ class Listening(Agent[LoadBalancerSettings]):
         if not settled or abs(self.heard.clocks[name]) > FRESH_S:
             return  # It may tell of the lease before the last.
         for lease in state.leases:
-            known_a = max(exposure.highest_a(), exposure.fallback_a)
-            if lease.source == SOURCE and not lease.expired and lease.current_a > known_a + 0.05:
+            if lease.source != SOURCE or lease.expired:
+                continue
+            if not exposure.knows(lease.current_a, now_s + lease.remaining_s, self.safety.margins):
                 self.safety.foreign(name, f"seen-{state.uptime_ms}", lease.current_a, now_s, 0.0, lease.remaining_s)
                 self.heard.foreign_s = now_s
                 self.log.warning("foreign_lease", charger=name, current_a=lease.current_a)
@@ -200,14 +206,17 @@ class Listening(Agent[LoadBalancerSettings]):
 
     @on(CHARGER_COMMAND)
     async def commanded(self, received: Received[Command]) -> None:
-        """Count orders that somebody else gives under this name."""
+        """Count orders that another process gives under this name. From any other sender chargers refuse them."""
         command, name = received.message, received.charger
         if not isinstance(command, SetLimit) or command.source != SOURCE or name not in self.decider.views:
             return
+        check_source(received)
         if self.commands.is_own(command.id):
             return
         now_s = self.clock.monotonic_s()
-        executable_s = max(0.0, min(LONGEST_DEADLINE_S, (command.deadline_ts - command.ts) / 1000))
+        # By the sender's clock, and by the charger's, which decides: nobody knows whether the sender's is right.
+        by_charger_s = (command.deadline_ts - self.clock.now_ms()) / 1000 + self.heard.late_s(name)
+        executable_s = max(0.0, (command.deadline_ts - command.ts) / 1000, by_charger_s)
         self.safety.foreign(name, command.id, command.current_a, now_s, executable_s, float(command.valid_for_s))
         self.heard.foreign_s = now_s
         self.log.warning("foreign_order", charger=name, id=command.id, current_a=command.current_a)

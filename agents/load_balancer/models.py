@@ -21,13 +21,27 @@ class InstanceRow(Base):
     """Grows with every start: a process whose epoch is not this one may grant nothing any more."""
 
 
-class WorstRow(Base):
-    """The most that a charger may have been granted: never less than what is on the bus (invariant 2)."""
+class OutstandingRow(Base):
+    """A current that a charger may have been granted, and its end: never less than what is on the bus (invariant 2).
 
-    __tablename__ = "load_balancer_worst"
+    Times count from the last moment of the process that wrote them (:mod:`agents.load_balancer.outstanding`).
+    """
+
+    __tablename__ = "load_balancer_outstanding"
 
     charger: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """A charger may hold a high current for a short time and a lower one for longer."""
     current_a: Mapped[float]
+    executable_s: Mapped[float]
+    """For how long an order of it may still be executed."""
+    life_s: Mapped[float]
+    """For how long it may be drawn."""
+    circuits: Mapped[str]
+    """The circuit that it hangs on and those above, ``wing,main``; empty when nobody knows."""
+    phases: Mapped[str] = mapped_column(String(16))
+    """Phases of the site at its terminals: ``L1,L2,L3``."""
+    voltage_v: Mapped[float]
 
 
 class MetaRow(Base):

@@ -32,6 +32,9 @@ class Margins:
     """How long a measurement of such a car counts: three times the distance of the next."""
 
 
+SAME_A = 0.05
+"""Currents that differ by less are the same."""
+
 FOLLOWED_A = 0.5
 """A car has followed when it draws at most so much more than its charger offers: what meters differ by."""
 
@@ -83,6 +86,14 @@ class Exposure:
     offered_a: float | None = None
     """What the charger was last heard to offer; None before it has said so."""
 
+    def reserves(self, fallback_a: float, rated_a: float, obeys: bool, now_s: float, margins: Margins) -> None:
+        """Take what it may draw without any order; what it may no longer draw counts until its car has followed."""
+        before_a = self.reserved_a()
+        self.fallback_a, self.rated_a, self.obeys = fallback_a, rated_a, obeys
+        if self.reserved_a() < before_a:
+            self.lowered_s = now_s + margins.reaction_s
+            self.releasing.append((self.lowered_s, before_a))
+
     def reserved_a(self) -> float:
         """Return what it may draw without any order. A."""
         return self.fallback_a if self.obeys else max(self.rated_a, self.fallback_a)
@@ -117,6 +128,12 @@ class Exposure:
     def highest_a(self) -> float:
         """Return the highest current that an order may hold in force; 0 without orders."""
         return max((order.current_a for order in self.orders), default=0.0)
+
+    def knows(self, current_a: float, until_s: float, margins: Margins) -> bool:
+        """Tell whether a lease of so much until then is counted already."""
+        return current_a <= self.fallback_a + SAME_A or any(
+            current_a <= order.current_a + SAME_A and until_s <= order.ends_s(margins) for order in self.orders
+        )
 
     def lowest_a(self) -> float:
         """Return the lowest current that an order of this process may hold in force; 0 without any."""

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agents.load_balancer.orders import Exposure, Margins, Order
-from agents.load_balancer.site import Site
+from agents.load_balancer.outstanding import Place, Step
+from agents.load_balancer.site import Site, rows_at
+from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 
 MIN_CURRENT_A = 6.0
 """Less cannot be told to a car (IEC 61851-1)."""
@@ -36,6 +38,25 @@ class Approved:
     """Number of the row that allowed no more, None if all that was wanted was approved."""
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A grant of an earlier life that counts in rows where its charger, as it is configured now, does not."""
+
+    charger: str
+    order: Order
+    place: Place
+    rows: tuple[tuple[int, float], ...]
+    """Numbers of those rows, with what an ampere counts there."""
+    exposure: Exposure | None
+    """The charger's exposure, None if it is not configured any more: then it ends by its time only."""
+
+    def counts(self, now_s: float, margins: Margins) -> bool:
+        """Tell whether it may still be drawn: it has not run out, and no later order has replaced it."""
+        if self.order.ends_s(margins) <= now_s:
+            return False
+        return self.exposure is None or any(order is self.order for order in self.exposure.orders)
+
+
 class Safety:
     """The outstanding grants of a site."""
 
@@ -44,36 +65,43 @@ class Safety:
         self.site = site
         self.margins = Margins() if margins is None else margins
         self.exposures = {name: Exposure(each.fallback_a, each.rated_a) for name, each in site.chargers.items()}
+        self.elsewhere: list[Elsewhere] = []
 
     # --- what is learned ---
 
-    def recall(self, worst_a: Mapping[str, float], now_s: float, executable_s: float, lease_s: float) -> None:
-        """Count what an earlier life of this process may have granted, whatever the time between.
+    def recall(self, outstanding: Mapping[str, Sequence[Step]], now_s: float) -> None:
+        """Count what earlier lives on this database may have granted, from now on and for as long as was stored.
 
-        Its orders may be under way for another ``executable_s``, margin not included.
+        Chargers that have been taken out of the configuration, or moved to another circuit, count where they hung too.
+        """
+        for name, steps in outstanding.items():
+            for step in steps:
+                until_s, lease_s = now_s + step.executable_s, step.life_s - step.executable_s - self.margins.expiry_s
+                order = Order("", step.current_a, now_s, until_s, lease_s, own=False)
+                rows = rows_at(self.site, step.place.circuits, step.place.phases, step.place.voltage_v)
+                exposure = self.exposures.get(name)
+                if exposure is not None:
+                    exposure.orders.append(order)
+                    if not step.place.circuits:
+                        continue  # Nobody knows of another place than the one where it hangs now.
+                    for number, weight in self.site.rows_of[name]:
+                        rows[number] = max(0.0, rows.get(number, 0.0) - weight)
+                if counted := tuple((number, weight) for number, weight in rows.items() if weight):
+                    self.elsewhere.append(Elsewhere(name, order, step.place, counted, exposure))
+
+    def forget_all(self, now_s: float) -> None:
+        """Somebody else may have granted anything: every charger counts as rated until it answers to us.
+
+        Nobody knows which settings the other has: its orders count for the longest that the contract allows.
         """
         for name, exposure in self.exposures.items():
-            current_a = worst_a.get(name, 0.0)
-            if current_a > 0:
-                self._count_unknown(exposure, current_a, now_s, executable_s, lease_s)
+            self.foreign(name, "", exposure.rated_a, now_s, float(ORDER_DEADLINE_S), float(LONGEST_LEASE_S))
 
-    def forget_all(self, now_s: float, executable_s: float, lease_s: float) -> None:
-        """Somebody else may have granted anything: every charger counts as rated until it answers to us."""
-        for exposure in self.exposures.values():
-            self._count_unknown(exposure, exposure.rated_a, now_s, executable_s, lease_s)
-
-    def _count_unknown(
-        self, exposure: Exposure, current_a: float, now_s: float, executable_s: float, lease_s: float
-    ) -> None:
-        until_s = now_s + executable_s + self.margins.clock_s
-        exposure.orders.append(Order("", current_a, now_s, until_s, lease_s, own=False))
-
-    def describe(self, charger: str, *, fallback_a: float, rated_a: float, obeys: bool) -> None:
+    def describe(self, charger: str, *, fallback_a: float, rated_a: float, obeys: bool, now_s: float) -> None:
         """Take what a charger says about itself; where it differs from the configuration the worse counts."""
         exposure, configured = self.exposures[charger], self.site.chargers[charger]
-        exposure.fallback_a = max(configured.fallback_a, fallback_a)
-        exposure.rated_a = max(configured.rated_a, rated_a)
-        exposure.obeys = obeys
+        fallback_a, rated_a = max(configured.fallback_a, fallback_a), max(configured.rated_a, rated_a)
+        exposure.reserves(fallback_a, rated_a, obeys, now_s, self.margins)
 
     def draws(self, charger: str, current_a: float) -> None:
         """Take what a charger draws beyond its grants; 0 when it keeps to them."""
@@ -89,7 +117,7 @@ class Safety:
     def foreign(
         self, charger: str, order_id: str, current_a: float, now_s: float, executable_s: float, lease_s: float
     ) -> None:
-        """Count an order that another process has sent under the balancer's name."""
+        """Count an order that another process has sent, or may have sent, under the balancer's name."""
         until_s = now_s + executable_s + self.margins.clock_s
         self.exposures[charger].orders.append(Order(order_id, current_a, now_s, until_s, lease_s, own=False))
 
@@ -105,6 +133,7 @@ class Safety:
         """Forget what is certainly over."""
         for exposure in self.exposures.values():
             exposure.expire(now_s, self.margins)
+        self.elsewhere = [each for each in self.elsewhere if each.counts(now_s, self.margins)]
 
     # --- what follows ---
 
@@ -114,13 +143,63 @@ class Safety:
 
     def used(self, now_s: float) -> list[float]:
         """Return what the members of each row may draw at worst, in the row's unit."""
-        used = [0.0] * len(self.site.rows)
+        used = self.used_elsewhere(now_s)
         rows_of = self.site.rows_of
         for name, exposure in self.exposures.items():
             worst_a = exposure.worst_a(now_s)
             for number, weight in rows_of[name]:
                 used[number] += weight * worst_a
         return used
+
+    def used_elsewhere(self, now_s: float) -> list[float]:
+        """Return what may be drawn in each row by those that, as it is configured now, do not hang there."""
+        worst: dict[tuple[str, int], float] = {}
+        for each in self.elsewhere:
+            if each.counts(now_s, self.margins):
+                for number, weight in each.rows:
+                    key = each.charger, number
+                    worst[key] = max(worst.get(key, 0.0), weight * each.order.current_a)
+        used = [0.0] * len(self.site.rows)
+        for (_, number), value in worst.items():
+            used[number] += value
+        return used
+
+    def outstanding(self, now_s: float) -> dict[str, list[Step]]:
+        """Return what every charger may draw because of orders, and for how long from now on."""
+        found: dict[str, list[Step]] = {}
+        for name, exposure in self.exposures.items():
+            place = self._place(name)
+            steps = found[name] = [self._as_step(order, place, now_s) for order in exposure.orders]
+            # A car that still follows a decrease may begin again with each change of the offer.
+            margin_s = self.margins.reaction_s
+            steps += [
+                Step(current_a, 0.0, until_s - now_s + margin_s, place) for until_s, current_a in exposure.releasing
+            ]
+        for each in self.elsewhere:
+            found.setdefault(each.charger, []).append(self._as_step(each.order, each.place, now_s))
+        return found
+
+    def step(self, charger: str, current_a: float, deadline_s: float, lease_s: float) -> Step:
+        """Return what an order adds to what is outstanding, at the moment when it is sent."""
+        executable_s = deadline_s + self.margins.clock_s
+        return Step(current_a, executable_s, executable_s + lease_s + self.margins.expiry_s, self._place(charger))
+
+    def _as_step(self, order: Order, place: Place, now_s: float) -> Step:
+        executable_s, life_s = max(0.0, order.settled_s - now_s), order.ends_s(self.margins) - now_s
+        if order.own:
+            # It is going to be renewed: then it counts as when it was sent.
+            executable_s = order.executable_until_s - order.sent_s
+            life_s = executable_s + order.lease_s + self.margins.expiry_s
+        return Step(order.current_a, executable_s, life_s, place)
+
+    def _place(self, charger: str) -> Place:
+        configured = self.site.chargers[charger]
+        return Place(tuple(self.site.path(configured.circuit)), configured.phases, configured.voltage_v)
+
+    def is_crowded(self, charger: str, limits: Sequence[float], now_s: float) -> bool:
+        """Tell whether more than its limit may be drawn in a row that counts a charger."""
+        used = self.used(now_s)
+        return any(used[number] > limits[number] + EPSILON_A for number, _ in self.site.rows_of[charger])
 
     def approve(self, wanted_a: Mapping[str, float], limits: Sequence[float], now_s: float) -> list[Approved]:
         """Return what of ``wanted_a`` may be ordered now: decreases first, then increases as far as is certainly free.
@@ -160,7 +239,7 @@ class Safety:
         targets = {}
         for name, current_a in wanted_a.items():
             targets[name] = _usable(min(current_a, self.site.chargers[name].rated_a))
-        total = [0.0] * len(limits)
+        total = self.used_elsewhere(now_s)
         for name, exposure in self.exposures.items():
             counts_a = max(exposure.floor_a(), targets[name]) if name in targets else exposure.worst_a(now_s)
             for number, weight in rows_of[name]:

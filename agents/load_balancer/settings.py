@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from agents.load_balancer.contract_limits import Schedule, Window
+from agents.load_balancer.due import SHORTEST_LEASE_S
 from agents.load_balancer.hours import Hours
 from agents.load_balancer.prices import PriceHours, Prices
 from agents.load_balancer.site import Circuit, Measures, Meter, Site, SiteCharger, SiteError, build
 from agents.runtime.site_config import AgentSettings, SettingError, Settings
 from bus_schema import Id
+from bus_schema.balancing import LONGEST_LEASE_S
 
 Amperes = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False, strict=False)]
 """A current per phase."""
@@ -138,7 +140,7 @@ class LoadBalancerSettings(AgentSettings):
     """Time zone of the contract's and the tariff's hours, for example ``Europe/Berlin``."""
     tariff: Tariff | None = None
     """What energy costs, for chargers of the mode ``cheap``: ``[load_balancer.tariff]``."""
-    lease_s: Annotated[int, Field(ge=15, le=300)] = 60
+    lease_s: Annotated[int, Field(ge=SHORTEST_LEASE_S, le=LONGEST_LEASE_S)] = 60
     """Life of a grant; it is renewed after a third of it."""
     plan_s: Annotated[float, Field(ge=1, le=300, strict=False)] = 5.0
     """How often the currents are planned anew; what matters is acted on at once."""

@@ -4,8 +4,6 @@ It has a name of its own, hence an own broker user that may not write commands, 
 and no database: nothing that it does can reach a charger or the live balancer.
 """
 
-from collections.abc import Mapping
-
 from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.claim import Knowledge, Standing
 from agents.load_balancer.deciding import Why
@@ -68,8 +66,11 @@ class ShadowBalancer(LoadBalancer):
     async def _claim(self) -> None:
         return
 
-    async def _cover(self, worst_a: Mapping[str, float]) -> None:
-        self.records.stored_a |= {name: max(current_a, 1.0) for name, current_a in worst_a.items()}
+    def _lease_s(self, order: Approved) -> float:
+        return float(self.settings.lease_s)
+
+    def _covered_lease_s(self, order: Approved) -> float:
+        return self._lease_s(order)
 
     async def _save(self) -> None:
         self.records.saved_s = self.clock.monotonic_s()
@@ -83,10 +84,10 @@ class ShadowBalancer(LoadBalancer):
     def _stop(self, too_much: TooMuch) -> None:
         return
 
-    def _order(self, approved: Approved, why: Why, now_s: float) -> None:
+    def _order(self, approved: Approved, life_s: float, why: Why, now_s: float) -> None:
         """Count the order as given and obeyed: nobody hears of it."""
         order_id = self.commands.next_id()
-        self.safety.ordered(approved, order_id, now_s, 0.0, float(self.settings.lease_s))
+        self.safety.ordered(approved, order_id, now_s, 0.0, life_s)
         self.safety.done(approved.charger, order_id, now_s)
 
     def _tell(self, why: dict[str, Why], now_s: float, utc_ms: int) -> None:

@@ -3,7 +3,7 @@
 Every limit becomes one or more :class:`Row`: a weighted sum of chargers' currents and what it may be at most.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -225,16 +225,38 @@ def _check_charger(charger: SiteCharger, tree: Mapping[str, Circuit]) -> None:
 
 
 def _rows(circuit: Circuit, members: list[SiteCharger]) -> Iterator[Row]:
-    for phase in PHASES:
-        on_phase = tuple((each.name, 1.0) for each in members if phase in each.phases)
-        yield Row(circuit.name, Kind.PHASE, phase, on_phase)
+    kinds: list[tuple[Kind, str | None]] = [(Kind.PHASE, phase) for phase in PHASES]
     if circuit.transformer_kva is not None:
-        volts = tuple((each.name, len(each.phases) * each.voltage_v) for each in members)
-        yield Row(circuit.name, Kind.POWER, None, volts)
+        kinds.append((Kind.POWER, None))
     if circuit.unbalance_a is not None:
-        for phase in PHASES:
-            lopsided = tuple((c.name, 1.0) for c in members if len(c.phases) < 3 and phase in c.phases)
-            yield Row(circuit.name, Kind.UNBALANCE, phase, lopsided)
+        kinds += [(Kind.UNBALANCE, phase) for phase in PHASES]
+    for kind, phase in kinds:
+        weights = ((each.name, weight(kind, phase, each.phases, each.voltage_v)) for each in members)
+        yield Row(circuit.name, kind, phase, tuple((name, counts) for name, counts in weights if counts))
+
+
+def weight(kind: Kind, phase: str | None, phases: Sequence[str], voltage_v: float) -> float:
+    """Return what an ampere on these phases counts in a row of this kind; 0 for nothing."""
+    if kind is Kind.POWER:
+        return len(phases) * voltage_v
+    counts = phase in phases and (kind is Kind.PHASE or len(phases) < len(PHASES))
+    return 1.0 if counts else 0.0
+
+
+def rows_at(site: Site, circuits: Sequence[str], phases: Sequence[str], voltage_v: float) -> dict[int, float]:
+    """Return the numbers of the rows that count what hangs on these circuits, with its weight.
+
+    Circuits that are no more are left out; if none is left, nobody knows where it hangs: it counts in all that have
+    no circuit above them.
+    """
+    known = {above for name in circuits if name in site.circuits for above in site.path(name)}
+    at = known or {name for name, circuit in site.circuits.items() if circuit.parent is None}
+    found = {
+        number: weight(row.kind, row.phase, phases, voltage_v)
+        for number, row in enumerate(site.rows)
+        if row.circuit in at
+    }
+    return {number: counts for number, counts in found.items() if counts}
 
 
 def fixed_limit(circuit: Circuit, row: Row, phase_limit_a: float) -> float:

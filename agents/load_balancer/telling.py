@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agents.load_balancer.deciding import Why
-from agents.load_balancer.due import SAME_A
+from agents.load_balancer.orders import SAME_A
 
 RECORD_AGAIN_S = 60.0
 """The same grant with other words is recorded at most so often."""

@@ -81,7 +81,6 @@ class OcppBridge(Agent[OcppBridgeSettings]):
         """Keep what the agent was given; a test hands in its own ways out."""
         super().__init__(context)
         self._commands = CommandSender(self.bus, self.clock, self.name, random=self.random)
-        self._limits = CommandSender(self.bus, self.clock, "ocpp", random=self.random)
         self._tasks = Tasks(self.log)
         self._shared = Shared(
             settings=self.settings,
@@ -91,7 +90,6 @@ class OcppBridge(Agent[OcppBridgeSettings]):
             random=self.random,
             log=self.log,
             commands=self._commands,
-            limits=self._limits,
             pace=Pace(self.clock, self.settings.drain_per_s),
             tasks=self._tasks,
             connector=WebSocketConnector() if connector is None else connector,
@@ -177,7 +175,6 @@ class OcppBridge(Agent[OcppBridgeSettings]):
     async def replied(self, received: Received[CommandReply]) -> None:
         """Take a charger's answer."""
         self._commands.on_reply(received)
-        self._limits.on_reply(received)
 
     # Sessions
 

@@ -27,9 +27,6 @@ class Shared:
     random: Random
     log: FilteringBoundLogger
     commands: CommandSender
-    """Commands as ``ocpp_bridge``."""
-    limits: CommandSender
-    """Leases as ``ocpp``."""
     pace: Pace
     """Bounds how fast transaction messages leave."""
     tasks: Tasks

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from agents.runtime.quota import Quotas
 from bus_schema import Address, Message, Topic
 
 if TYPE_CHECKING:
@@ -63,6 +64,13 @@ class Received(Generic[M]):
 
 class BusUnavailable(Exception):
     """A message could not be given to the broker in time; nothing is known about its delivery. Try again later."""
+
+
+class NotAllowed(Exception):
+    """A handler will not act on a message because its sender may not ask for that; the text says who and what.
+
+    The runtime counts it, reports it on ``rejected`` and goes on: it is neither an error of the agent nor tried again.
+    """
 
 
 class CannotStart(Exception):
@@ -116,6 +124,8 @@ class Context(Generic[S]):
     """Structured log, bound to the agent's name."""
     random: Random = field(default_factory=SystemRandom)
     """Chance, for ids and delays; a test hands in a seeded one. Never for secrets."""
+    quotas: Quotas = field(default_factory=Quotas)
+    """How much each sender may ask of the agent; what is refused shows in its health, metrics and alarm."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,8 @@ class Subscription:
     """0: one message a call; else a list of at most so many."""
     cleared: bool
     qos: int
+    fair: bool = False
+    """Chargers are served in turn, and :meth:`Agent.admits` is asked about each message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +150,9 @@ class Waiting:
     """How long the oldest has waited, 0 when there is none."""
 
 
-def on(topic: Topic[M], *more: Topic[Any], batch: int = 0, qos: int | None = None) -> Callable[[F], F]:
+def on(
+    topic: Topic[M], *more: Topic[Any], batch: int = 0, qos: int | None = None, fair: bool = False
+) -> Callable[[F], F]:
     """Mark a method as the handler of a topic, or of several.
 
     It gets a :class:`Received`, or, with ``batch``, a list of what has arrived, at most so many, so that one
@@ -146,8 +160,11 @@ def on(topic: Topic[M], *more: Topic[Any], batch: int = 0, qos: int | None = Non
 
     ``qos`` below the topic's own is for what is worth nothing when it is late: at 0 the broker keeps none of it for an
     agent that is away, and a full queue drops the oldest.
+
+    With ``fair`` a charger that floods the topic delays no other: chargers are served in turn, their own messages stay
+    in order, and :meth:`Agent.admits` may refuse what exceeds a quota.
     """
-    wanted = [Subscription(each, batch, False, each.qos if qos is None else qos) for each in (topic, *more)]
+    wanted = [Subscription(each, batch, False, each.qos if qos is None else qos, fair) for each in (topic, *more)]
     return _mark("_subscriptions", tuple(wanted))
 
 
@@ -212,6 +229,7 @@ class Agent(Generic[S]):
         self.clock = context.clock
         self.log = context.log
         self.random = context.random
+        self.quotas = context.quotas
 
     @property
     def store(self) -> Store:
@@ -244,6 +262,14 @@ class Agent(Generic[S]):
         """Say whether messages of this topic are this process's to handle; asked once for each topic.
 
         What nobody here wants is acknowledged unread: another process of the agent has it.
+        """
+        return True
+
+    def admits(self, address: Address) -> bool:
+        """Say whether a message of a ``fair`` topic is within its sender's quota; must not block or raise.
+
+        One that is not is acknowledged to the broker unread, so that the queue moves on. Only for messages that their
+        sender keeps and sends again until it has an answer of this agent's own, as chargers do with events.
         """
         return True
 

@@ -14,8 +14,8 @@ import asyncio
 from random import Random, SystemRandom
 from typing import Any, TypeVar, cast
 
-from agents.runtime.agent import Bus, Clock, Received
-from bus_schema.command import CommandBase, CommandReply
+from agents.runtime.agent import Bus, Clock, NotAllowed, Received
+from bus_schema.command import PEOPLE_SOURCE, CommandBase, CommandReply, may_speak_as
 from bus_schema.topics import CHARGER_COMMAND
 from bus_schema.words import ReplyStage
 
@@ -47,13 +47,33 @@ class NoReply(Exception):
         self.accepted = accepted
 
 
-class CommandSender:
-    """Makes, sends and awaits commands of one source."""
+def check_source(received: Received[Any]) -> None:
+    """Raise :class:`NotAllowed` for a command whose source its sender may not use."""
+    sender, source = received.address.ids["sender"], received.message.source
+    if not may_speak_as(sender, source):
+        raise NotAllowed(
+            f"{sender} may not command as {source}: an agent's source is its own name, that of people is "
+            f"{PEOPLE_SOURCE}"
+        )
 
-    def __init__(self, bus: Bus, clock: Clock, source: str, *, random: Random | None = None) -> None:
-        """Send as ``source``; ``random`` makes the ids."""
+
+class CommandSender:
+    """Makes, sends and awaits commands of one sender."""
+
+    def __init__(
+        self, bus: Bus, clock: Clock, sender: str, *, source: str | None = None, random: Random | None = None
+    ) -> None:
+        """Send as the broker's user ``sender``; ``random`` makes the ids.
+
+        ``source`` is what leases and authorisations are kept under; None for the sender's own name. Raises
+        :class:`ValueError` for a source that chargers would not accept from this sender.
+        """
+        source = sender if source is None else source
+        if not may_speak_as(sender, source):
+            raise ValueError(f"{sender} may not command as {source}")
         self._bus = bus
         self._clock = clock
+        self._sender = sender
         self._source = source
         self._random = SystemRandom() if random is None else random
         self._waiting: dict[tuple[str, str], asyncio.Queue[CommandReply]] = {}
@@ -81,7 +101,7 @@ class CommandSender:
         key = (charger, command.id)
         replies = self._waiting[key] = asyncio.Queue()
         try:
-            await self._bus.publish(CHARGER_COMMAND, cast(Any, command), charger=charger)
+            await self._bus.publish(CHARGER_COMMAND, cast(Any, command), charger=charger, sender=self._sender)
             wait_s = max(0.0, (command.deadline_ts - self._clock.now_ms()) / 1000) + GRACE_S
             accepted = False
             while True:

@@ -11,7 +11,8 @@ from structlog.typing import FilteringBoundLogger
 from agents.runtime.agent import Bus, BusUnavailable, Clock, Waiting
 from agents.runtime.bus import Publication
 from agents.runtime.counters import Counters
-from bus_schema.site_messages import AgentHealth
+from agents.runtime.quota import Quotas
+from bus_schema.site_messages import MAX_REFUSED_SENDERS, AgentHealth, RefusedSender
 from bus_schema.topics import AGENT_HEALTH
 
 INTERVAL_S = 30.0
@@ -19,6 +20,9 @@ INTERVAL_S = 30.0
 
 CHECK_S = 1.0
 """How often the problems are looked at: a change is published that soon."""
+
+LONGEST_S = 31_536_000
+"""Longest time that the contract's field holds: a clock that jumps must not silence an agent's health. s."""
 
 MAX_PROBLEMS = 5
 """Problems that fit a health message."""
@@ -49,8 +53,10 @@ class Health:
         problems: Callable[[], list[str]],
         queued: Callable[[], int],
         waiting: Callable[[int], Waiting | None] = lambda _now_ms: None,
+        quotas: Quotas | None = None,
+        behind_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """Report for the agent ``name``; ``problems``, ``queued`` and ``waiting`` are asked each time."""
+        """Report for the agent ``name``; everything that follows ``counters`` is asked each time."""
         self._name = name
         self._bus = bus
         self._clock = clock
@@ -59,6 +65,8 @@ class Health:
         self._problems = problems
         self._queued = queued
         self._waiting = waiting
+        self._quotas = Quotas() if quotas is None else quotas
+        self._behind_s = behind_s
         self._started_ms = clock.now_ms()
         self._version = package_version()[:40]
         self._connected = False
@@ -146,6 +154,12 @@ class Health:
             queued=self._queued(),
             waiting=None if waiting is None else waiting.count,
             waiting_oldest_s=None if waiting is None else waiting.oldest_s,
+            behind_s=min(int(self._behind_s()), LONGEST_S),
+            refused=self._quotas.total,
+            refused_senders=[
+                RefusedSender(sender=each.sender, quota=each.quota, count=each.count)
+                for each in self._quotas.worst(self._clock.monotonic_s(), MAX_REFUSED_SENDERS)
+            ],
         )
 
     async def _published(self, message: AgentHealth) -> bool:

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from agents.runtime.agent import BusUnavailable, Clock, Received
+from agents.runtime.agent import BusUnavailable, Clock, NotAllowed, Received
 from agents.runtime.backoff import full_jitter
 from agents.runtime.counters import Counters, Durations
+from agents.runtime.fair_queue import FairQueue
 from agents.runtime.store_errors import StoreUnavailable
 from bus_schema import Address, ContractError, Topic
 from bus_schema.topics import CHARGER_COMMAND
@@ -79,9 +80,15 @@ class Lane:
         batch: int,
         cleared: Callable[[Address], Awaitable[None]] | None,
         services: LaneServices,
+        *,
+        fair: bool = False,
     ) -> None:
-        """Serve ``topic`` with ``handler`` (lists of at most ``batch`` if that is not 0) and ``cleared``."""
+        """Serve ``topic`` with ``handler`` (lists of at most ``batch`` if that is not 0) and ``cleared``.
+
+        With ``fair`` the chargers of the topic are served in turn.
+        """
         self.topic = topic
+        self.fair = fair
         self.trouble: str | None = None
         """Why the handler is being called again and again, in words; None when all is well."""
         self._handler = handler
@@ -89,8 +96,9 @@ class Lane:
         self._cleared = cleared
         self._services = services
         self._durations = services.counters.handlers.setdefault(topic.name, Durations())
-        self._queue: deque[_Item] = deque()
+        self._queue: deque[_Item] | FairQueue[_Item] = FairQueue() if fair else deque()
         self._in_hand = 0
+        self._in_hand_since_ms = 0
         self._wake = asyncio.Event()
         self._finishing = False
 
@@ -99,9 +107,22 @@ class Lane:
         """Messages that wait or are being handled."""
         return len(self._queue) + self._in_hand
 
+    def behind_ms(self, now_ms: int) -> int:
+        """Return how long the message has waited that has waited longest, 0 when none waits or is in hand."""
+        waiting = [self._in_hand_since_ms] if self._in_hand else []
+        if isinstance(self._queue, FairQueue):
+            waiting.extend(item.received_ms for item in self._queue.oldest_of_each())
+        elif self._queue:
+            waiting.append(self._queue[0].received_ms)
+        return max(0, now_ms - min(waiting, default=now_ms))
+
     def put(self, address: Address, raw: RawMessage, received_ms: int) -> None:
         """Queue a message. A full queue drops its oldest QoS 0 message; QoS 1 is bounded by the broker's window."""
         queue = self._queue
+        if isinstance(queue, FairQueue):
+            queue.put(address.ids["charger"], _Item(address, raw, received_ms))
+            self._wake.set()
+            return
         if raw.qos == 0 and len(queue) >= self._services.queue_limit:
             self._services.counters.dropped += 1
             if queue[0].raw.qos > 0:
@@ -122,13 +143,14 @@ class Lane:
         excess = sum(item.stale for item in self._queue) - MAX_STALE
         if excess > 0:
             self._services.counters.superseded += excess
-            kept: deque[_Item] = deque()
-            for item in self._queue:
+            waiting, self._queue = self._queue, FairQueue() if self.fair else deque()
+            for item in waiting:
                 if item.stale and excess > 0:
                     excess -= 1
+                elif isinstance(self._queue, FairQueue):
+                    self._queue.put(item.address.ids["charger"], item)
                 else:
-                    kept.append(item)
-            self._queue = kept
+                    self._queue.append(item)
 
     def finish(self) -> None:
         """Let :meth:`run` return once the queue is empty."""
@@ -155,8 +177,11 @@ class Lane:
                 calls = 0
                 await asyncio.sleep(0)
 
+    def _next(self) -> _Item:
+        return self._queue.first() if isinstance(self._queue, FairQueue) else self._queue[0]
+
     async def _handle_one(self, item: _Item) -> None:
-        self._in_hand = 1
+        self._in_hand, self._in_hand_since_ms = 1, item.received_ms
         if self._is_cleared(item):
             done = self._cleared is None or await self._succeeds(self._cleared, item.address, item)
         else:
@@ -169,21 +194,24 @@ class Lane:
         self._in_hand = 0
 
     async def _handle_batch(self) -> None:
-        if self._is_cleared(self._queue[0]):
+        if self._is_cleared(self._next()):
             await self._handle_one(self._queue.popleft())
             return
         items: list[_Item] = []
         readable: list[Received[Any]] = []
         # At most as many as are here: what comes meanwhile is the next batch.
-        while self._queue and len(items) < self._batch and not self._is_cleared(self._queue[0]):
-            item = self._queue.popleft()
+        queue = self._queue
+        size = queue.batch_size(self._batch) if isinstance(queue, FairQueue) else self._batch
+        while queue and size and not self._is_cleared(self._next()):
+            item = queue.popleft()
+            size -= 1
             received = self._read(item)
             if received is not None:
                 items.append(item)
                 readable.append(received)
         if not items or self._handler is None:
             return
-        self._in_hand = len(items)
+        self._in_hand, self._in_hand_since_ms = len(items), min(item.received_ms for item in items)
         try:
             await self._call(self._handler, readable)
         except Exception as error:
@@ -220,6 +248,9 @@ class Lane:
     async def _succeeds(self, handler: Callable[..., Awaitable[None]], argument: object, item: _Item) -> bool:
         try:
             await self._call(handler, argument)
+        except NotAllowed as error:
+            self._services.reject(item.raw, "not_allowed", str(error), self.topic)
+            return False
         except Exception as error:
             # Whatever an agent's code raises must not stop the agent: the message is reported and given up.
             self._services.log.exception("handler_failed", topic=item.raw.topic, error=type(error).__name__)

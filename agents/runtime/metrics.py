@@ -1,13 +1,18 @@
 """What Prometheus reads from an agent."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from agents.runtime.agent import Gauge
 from agents.runtime.counters import DURATION_BOUNDS_S, Counters, Durations
+from agents.runtime.quota import Quota, Refused
+from agents.runtime.serving.hosts import KnownHosts, refusal
+from agents.runtime.serving.plain_http import Answer, Request, serving
 
 _COUNTERS = {
     "received": "Messages that the broker delivered.",
@@ -32,16 +37,20 @@ class AgentCollector(Collector):
         queued: Callable[[], dict[str, int]],
         unacked: Callable[[], int],
         gauges: Callable[[], Iterable[Gauge]] = tuple,
+        quotas: Iterable[Quota] = (),
+        exceeding: Callable[[], Iterable[Refused]] = tuple,
     ) -> None:
         """Report ``counters``; ``queued`` tells how many messages wait by topic, ``unacked`` how many in all.
 
-        ``gauges`` are the agent's own.
+        ``gauges`` are the agent's own, ``exceeding`` the senders that the alarm about its ``quotas`` names.
         """
         self._labels = (agent, site)
         self._counters = counters
         self._queued = queued
         self._unacked = unacked
         self._gauges = gauges
+        self._quotas = quotas
+        self._exceeding = exceeding
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
@@ -66,7 +75,20 @@ class AgentCollector(Collector):
         for topic, histogram in self._counters.handlers.items():
             durations.add_metric((*self._labels, topic), _cumulated(histogram), histogram.total_s)
         yield durations
+        yield from self._refused()
         yield from self._own()
+
+    def _refused(self) -> Iterator[Metric]:
+        names = ("agent", "site", "quota")
+        refused = CounterMetricFamily("chargebus_refused", "What senders were refused by a quota.", labels=names)
+        for quota in self._quotas:
+            refused.add_metric((*self._labels, quota.name), quota.total)
+        yield refused
+        text = "Refusals of the senders that exceed a quota now, since they were last quiet."
+        senders = GaugeMetricFamily("chargebus_refused_sender", text, labels=(*names, "sender"))
+        for each in self._exceeding():
+            senders.add_metric((*self._labels, each.quota, each.sender), each.count)
+        yield senders
 
     def _own(self) -> Iterator[Metric]:
         families: dict[str, GaugeMetricFamily] = {}
@@ -88,18 +110,22 @@ def _cumulated(histogram: Durations) -> list[tuple[str, float]]:
     return buckets
 
 
-def serve_metrics(collector: Collector, host: str, port: int) -> Callable[[], None]:
-    """Serve ``collector`` on http://host:port/metrics from a thread; return what stops it.
+@asynccontextmanager
+async def serving_metrics(collector: Collector, host: str, port: int, hosts: Sequence[str] = ()) -> AsyncIterator[int]:
+    """Serve ``collector`` on http://host:port/metrics until left; yield the port.
 
-    Raises :class:`OSError` if the port is taken.
+    ``hosts`` are further names by which it may be asked. Raises :class:`OSError` if the port is taken.
     """
     registry = CollectorRegistry()
     registry.register(collector)
-    server, thread = start_http_server(port, addr=host, registry=registry)
+    known = KnownHosts(host, hosts)
 
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    async def answer(request: Request) -> Answer:
+        if request.path.partition("?")[0] not in ("/metrics", "/"):
+            return Answer(HTTPStatus.NOT_FOUND, b"metrics are at /metrics\n")
+        if request.method != "GET":
+            return Answer(HTTPStatus.METHOD_NOT_ALLOWED)
+        return Answer(HTTPStatus.OK, generate_latest(registry), CONTENT_TYPE_LATEST)
 
-    return stop
+    async with serving(answer, host, port, admits=lambda headers: refusal(headers, known, upgrade=False)) as where:
+        yield where

@@ -8,7 +8,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
@@ -93,7 +93,7 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
             agent_type, settings, transport, clock, store, site=site.site, log=log, queue_limit=common.queue_limit
         )
         if common.metrics_port is not None:
-            stack.callback(_metrics(host, transport, site.site, common.metrics_host, common.metrics_port))
+            await stack.enter_async_context(_metrics(host, transport, site.site, common, common.metrics_port))
         if options.cert_file is not None:
             expiry = ExpiryWatch(identity, options.cert_file, host.agent.bus, clock, log)
             stack.callback(asyncio.create_task(expiry.run()).cancel)
@@ -178,8 +178,11 @@ def _open_store(site: SiteConfig, agent_type: type[Agent[Any]], identity: str) -
     return Store(url, agent_type.migrations)
 
 
-def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str, port: int) -> Callable[[], None]:
-    from agents.runtime.metrics import AgentCollector, serve_metrics
+@contextlib.asynccontextmanager
+async def _metrics(
+    host: AgentHost, transport: MqttTransport, site: str, settings: AgentSettings, port: int
+) -> AsyncIterator[None]:
+    from agents.runtime.metrics import AgentCollector, serving_metrics
 
     collector = AgentCollector(
         host.agent.name,
@@ -188,13 +191,17 @@ def _metrics(host: AgentHost, transport: MqttTransport, site: str, address: str,
         host.router.queued_by_topic,
         lambda: transport.unacknowledged,
         host.agent.gauges,
+        host.agent.quotas,
+        lambda: host.quota_alarm.named,
     )
-    try:
-        return serve_metrics(collector, address, port)
-    except OSError as error:
-        raise CannotStart(
-            f"cannot serve metrics on {address}:{port}: {error.strerror}; choose another metrics_port"
-        ) from None
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(serving_metrics(collector, settings.metrics_host, port, settings.hosts))
+        except OSError as error:
+            raise CannotStart(
+                f"cannot serve metrics on {settings.metrics_host}:{port}: {error.strerror}; choose another metrics_port"
+            ) from None
+        yield
 
 
 def mqtt_options(site: SiteConfig, identity: str) -> MqttOptions:

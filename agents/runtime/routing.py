@@ -25,6 +25,9 @@ __all__ = ["RawMessage", "Router", "RoutingError", "reader_ids"]
 MAX_CACHED_ROUTES = 4096
 """How many topics a router remembers; a flood of invented ids must not fill the memory."""
 
+BEHIND_MS = 5_000
+"""How long a message may wait for its handler before the agent says that it cannot keep up. ms."""
+
 DRAIN_S = 10.0
 """How long a stopping agent may go on with what has already arrived."""
 
@@ -40,6 +43,7 @@ class _Wanted:
     handler: Callable[..., Awaitable[None]] | None = None
     batch: int = 0
     cleared: Callable[[Address], Awaitable[None]] | None = None
+    fair: bool = False
 
 
 class Router:
@@ -64,6 +68,7 @@ class Router:
         self._site = site
         self._agent_name = agent.name
         self._wants = agent.wants
+        self._admits = agent.admits
         self._beside = agent.beside
         self._heard_beside = agent.heard_beside
         self._clock = clock
@@ -76,7 +81,9 @@ class Router:
         services = LaneServices(clock, random, log, counters, self.reject, queue_limit)
         found = _wanted_by(agent)
         self._lanes = {
-            wanted.topic.name: Lane(wanted.topic, wanted.handler, wanted.batch, wanted.cleared, services)
+            wanted.topic.name: Lane(
+                wanted.topic, wanted.handler, wanted.batch, wanted.cleared, services, fair=wanted.fair
+            )
             for wanted in found
         }
         self._qos = {wanted.topic.name: wanted.qos for wanted in found}
@@ -112,6 +119,8 @@ class Router:
         elif len(raw.payload) > MAX_MESSAGE_BYTES:
             reason = f"{lane.topic.name}: {len(raw.payload)} bytes; a message has at most {MAX_MESSAGE_BYTES}"
             self.reject(raw, "too_large", reason, lane.topic)
+        elif lane.fair and not self._admits(address):
+            raw.acknowledge()
         else:
             lane.put(address, raw, self._clock.now_ms())
 
@@ -185,9 +194,22 @@ class Router:
         """Messages that wait, by the name of the topic's row."""
         return {name: lane.queued for name, lane in self._lanes.items()}
 
+    def behind_s(self) -> float:
+        """Return how long the message has waited that has waited longest for its handler, 0 when none waits. s."""
+        now_ms = self._clock.now_ms()
+        return max((lane.behind_ms(now_ms) for lane in self._lanes.values()), default=0) / 1000
+
     def problems(self) -> list[str]:
-        """Say which lanes are held up, and by what."""
-        return [f"{lane.topic.name}: {lane.trouble}" for lane in self._lanes.values() if lane.trouble is not None]
+        """Say which lanes are held up, and by what, and which cannot keep up."""
+        now_ms = self._clock.now_ms()
+        found = []
+        for lane in self._lanes.values():
+            behind_ms = lane.behind_ms(now_ms)
+            if lane.trouble is not None:
+                found.append(f"{lane.topic.name}: {lane.trouble}")
+            elif behind_ms >= BEHIND_MS:
+                found.append(f"{lane.topic.name}: behind by {behind_ms // 1000} s, {lane.queued} messages wait")
+        return found
 
 
 def reader_ids(topic: Topic[Any], reader: str) -> dict[str, str]:
@@ -222,4 +244,4 @@ def _want(
     else:
         if wanted.handler is not None:
             raise RoutingError(f"{where}: {mark.topic.name} already has a handler")
-        wanted.handler, wanted.batch, wanted.qos = method, mark.batch, mark.qos
+        wanted.handler, wanted.batch, wanted.qos, wanted.fair = method, mark.batch, mark.qos, mark.fair

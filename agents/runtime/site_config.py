@@ -70,6 +70,9 @@ class AgentSettings(Settings):
     """TCP port for Prometheus to read metrics from; without it there are none."""
     metrics_host: str = "127.0.0.1"
     """Address on which the metrics port listens; ``0.0.0.0`` for all networks."""
+    hosts: Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")]], Field(max_length=32)] = []
+    """Further names by which the pages, APIs and metrics of this agent may be asked for, such as ``["console.local"]``.
+    Its address and ``localhost`` need not be named; any other name is refused, because any page can make one up."""
     queue_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Telemetry messages that may wait for one handler before the oldest are dropped and counted."""
 

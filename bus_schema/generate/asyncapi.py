@@ -12,7 +12,7 @@ from bus_schema.examples import EXAMPLES
 from bus_schema.fields import discriminator, tag, variants
 from bus_schema.generate.json_schema import plain, text
 from bus_schema.ids import ID_PATTERN
-from bus_schema.message import MAX_MESSAGE_BYTES, SCHEMA_VERSION
+from bus_schema.message import MAX_MESSAGE_BYTES, MAX_NESTING, SCHEMA_VERSION
 from bus_schema.topic import ROOT, Role, Topic
 from bus_schema.topics import TOPICS
 
@@ -23,6 +23,7 @@ _ID_WORDS = {
     "circuit": "The circuit, as the site's configuration calls it.",
     "agent": "The agent; also its user name at the broker.",
     "asker": "Whoever asked: an agent or technician.",
+    "sender": "Who commands: the sender's user name at the broker.",
     "backend": "The OCPP backend, as the agent's configuration calls it.",
     "session": "The session, minted by the charger.",
     "alarm": "Name of the alarm.",
@@ -34,6 +35,7 @@ _ID_EXAMPLES = {
     "circuit": "garage",
     "agent": "ledger",
     "asker": "technician",
+    "sender": "load_balancer",
     "backend": "steve",
     "session": "0123456789ab-3",
     "alarm": "meter-silent",
@@ -54,7 +56,8 @@ def specification() -> dict[str, Any]:
             "title": "chargebus",
             "version": SCHEMA_VERSION,
             "description": (
-                f"The MQTT bus of a charging site. JSON in UTF-8, at most {MAX_MESSAGE_BYTES} bytes a message; ids "
+                f"The MQTT bus of a charging site. JSON in UTF-8, at most {MAX_MESSAGE_BYTES} bytes a message, objects "
+                f"and lists at most {MAX_NESTING} deep; ids "
                 f"match `{ID_PATTERN}`; unknown fields are ignored. Operations are named after who performs them."
             ),
         },

@@ -1,20 +1,16 @@
 """Reads the ledger's acknowledgements."""
 
-import json
-
-from .contract import MAX_ENERGY_WH, MAX_MESSAGE_BYTES
+from .contract import MAX_ENERGY_WH
+from .json_text import NotJson, read
 
 _HEX = "0123456789abcdef"
 
 
 def read_ack(payload: bytes) -> tuple[str, int, int | None] | None:
     """Return boot_id, seq and ts of an acknowledgement, or None if it is not one."""
-    if len(payload) > MAX_MESSAGE_BYTES:
-        return None
     try:
-        ack = json.loads(str(payload, "utf-8"))
-    except (ValueError, RuntimeError):
-        # RuntimeError: nested deeper than the parser can follow.
+        ack = read(payload)
+    except NotJson:
         return None
     if type(ack) is not dict:
         return None

@@ -112,7 +112,7 @@ class Charger:
         """Messages other than commands that could not be read."""
         self._statuses = Statuses()
         self._rounds = Rounds(self.measuring, self.sessions, self.faults, self.publisher, self.settings)
-        self._command_topic = self.messages.topic(TOPIC_COMMAND)
+        self._commands_from = self.messages.topic(TOPIC_COMMAND)
         self._ack_topic = self.messages.topic(TOPIC_EVENT_ACK)
         self._pilot = hardware.pilot
         self._halted = False
@@ -183,8 +183,8 @@ class Charger:
         """Take a message. Of one that is longer than the contract allows the first 4097 bytes are enough."""
         now = self.clock.ticks_ms()
         self._due = 0
-        if topic == self._command_topic:
-            self.commands.take(payload, retained, now)
+        if topic.startswith(self._commands_from):
+            self.commands.take(topic[len(self._commands_from) :], payload, retained, now)
             return
         ack = read_ack(payload) if topic == self._ack_topic and not retained else None
         if ack is None:

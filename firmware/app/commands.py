@@ -1,18 +1,21 @@
 """Commands from the bus: each is executed at most once and answered (invariant 7).
 
-The order of the checks is fixed: size, retained, shape, the same id again, operation, deadline, issued before boot,
-values; then it is executed.
+The order of the checks is fixed: size, retained, shape, whether the sender may use the source, the same id again,
+operation, deadline, issued before boot, values; then it is executed.
 """
 
 from .contract import (
     CODE_CLOCK_UNSET,
     CODE_DEADLINE_PASSED,
     CODE_ISSUED_BEFORE_BOOT,
+    CODE_NOT_ALLOWED,
     COMMANDS,
     MAX_MESSAGE_BYTES,
+    SOURCE_PEOPLE,
     STAGE_EXPIRED,
     STAGE_REJECTED,
 )
+from .senders import may_speak_as, name_person
 from .validation import Refused, check_values, read_envelope, readable_op
 
 TYPE_CHECKING = False
@@ -34,6 +37,8 @@ MAX_UNSENT = 64
 _NEED_CLOCK = ("set_limit", "release_limit")
 """Executed late, these could raise a current above what a circuit has left."""
 
+_NOT_ALLOWED = "%s may not command as %s: an agent's source is its own name, that of people is " + SOURCE_PEOPLE
+
 
 class Commands:
     """Takes payloads, gives replies."""
@@ -50,11 +55,13 @@ class Commands:
         """Replies, as JSON, that wait for the link."""
         self.retained = 0
         """Retained commands that were ignored."""
+        self.not_allowed = 0
+        """Commands whose source was not their sender's."""
         self.lost_replies = 0
         """Replies that were dropped because too many waited."""
 
-    def take(self, payload: bytes, retained: bool, now: int) -> None:
-        """Take what has come on the command topic."""
+    def take(self, sender: str, payload: bytes, retained: bool, now: int) -> None:
+        """Take what has come on the command topic of a sender."""
         if retained and len(payload) <= MAX_MESSAGE_BYTES:
             self.retained += 1
             return
@@ -63,6 +70,14 @@ class Commands:
         except Refused as refused:
             self._reply(refused.command, (STAGE_REJECTED, refused.code, refused.reason), now)
             return
+        source = command["source"]
+        if not may_speak_as(sender, source):
+            # Not remembered: the id may be one that its owner is about to use.
+            self.not_allowed += 1
+            answer = (STAGE_REJECTED, CODE_NOT_ALLOWED, _NOT_ALLOWED % (sender, source))
+            self._reply((command["id"], readable_op(command)), answer, now)
+            return
+        name_person(command, sender)
         known = self._answers.get(command["id"])
         if known is not None:
             self._reply((command["id"], known[0]), known[1], now)

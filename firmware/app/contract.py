@@ -3,6 +3,7 @@
 Valid on MicroPython and CPython; imports nothing.
 
 A topic is ``(suffix, qos, retained)``; the full topic is ``ROOT + "/" + site + "/charger/" + charger + "/" + suffix``.
+A suffix that ends with ``/`` is followed by one more level, an id.
 
 A field is ``(name, kind, required, nullable, low, high, detail, default)``:
 
@@ -27,6 +28,7 @@ refused.
 ROOT = "ev/v1"
 SCHEMA_VERSION = "1.0"
 MAX_MESSAGE_BYTES = 4096
+MAX_NESTING = 6
 
 TOPIC_ONLINE = ("online", 1, True)
 TOPIC_META = ("meta", 1, True)
@@ -35,11 +37,11 @@ TOPIC_TELEMETRY = ("telemetry", 0, False)
 TOPIC_EVENT = ("event", 1, False)
 TOPIC_COMMAND_REPLY = ("command/reply", 1, False)
 TOPIC_EVENT_ACK = ("event/ack", 1, False)
-TOPIC_COMMAND = ("command", 1, False)
+TOPIC_COMMAND = ("command/from/", 1, False)
 # What the charger subscribes to: (suffix, qos).
 SUBSCRIPTIONS = (
     ("event/ack", 1),
-    ("command", 1),
+    ("command/from/+", 1),
 )
 
 CP_A = "A"
@@ -183,6 +185,7 @@ STAGES = (
 CODE_OK = "ok"
 CODE_MALFORMED = "malformed"
 CODE_TOO_LARGE = "too_large"
+CODE_NOT_ALLOWED = "not_allowed"
 CODE_UNKNOWN_OPERATION = "unknown_operation"
 CODE_OUT_OF_RANGE = "out_of_range"
 CODE_DEADLINE_PASSED = "deadline_passed"
@@ -209,6 +212,7 @@ CODES = (
     CODE_OK,
     CODE_MALFORMED,
     CODE_TOO_LARGE,
+    CODE_NOT_ALLOWED,
     CODE_UNKNOWN_OPERATION,
     CODE_OUT_OF_RANGE,
     CODE_DEADLINE_PASSED,
@@ -287,6 +291,19 @@ MAX_LEASES = 8
 MAX_LOCAL_LIST = 500
 CUT_SHORT_LIST = 2147483647
 SOURCE_LOCAL = "local"
+SOURCE_PEOPLE = "technician"
+AGENTS = (
+    "ledger",
+    "access",
+    "ocpp_bridge",
+    "csms",
+    "load_balancer",
+    "load_balancer_shadow",
+    "payment",
+    "influx_logger",
+    "console",
+    "analytics",
+)
 MAX_FAULTS = 8
 ID_FIRST = "abcdefghijklmnopqrstuvwxyz0123456789"
 ID_REST = "abcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -330,6 +347,7 @@ COMMAND_FIELDS = (
     ("id", "key", True, False, 1, 64, None, None),
     ("source", "id", True, False, 1, 32, None, None),
     ("deadline_ts", "int", True, False, 0, 4102444800000, None, None),
+    ("on_behalf_of", "id", False, True, 1, 32, None, None),
 )
 
 COMMANDS = {

@@ -41,6 +41,7 @@ class HostClock:
 
 
 def _host_utc_ms() -> int:
-    utc_ms = time.time_ns() // 1_000_000 if hasattr(time, "time_ns") else int(time.time() * 1000)
+    # Not time.time(): where it is a float, its steps are minutes in single precision.
+    utc_ms = time.time_ns() // 1_000_000
     # Most ports of MicroPython count from 2000.
     return utc_ms + _SECONDS_1970_TO_2000 * 1000 if time.gmtime(0)[0] == 2000 else utc_ms

@@ -7,6 +7,7 @@ that these classes need run as one task each; whoever uses them polls.
 import asyncio
 import binascii
 
+from . import utf8
 from .url import TransferFailed, Url
 
 TYPE_CHECKING = False
@@ -30,7 +31,8 @@ class _Answer:
     """The head of a server's answer."""
 
     def __init__(self, head: bytes) -> None:
-        lines = str(head, "utf-8").split("\r\n")
+        # Words of it go into reasons that are published: what is not UTF-8 raises ValueError.
+        lines = utf8.read(head).split("\r\n")
         words = lines[0].split(" ", 2)
         if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
             raise TransferFailed("the server does not speak HTTP")

@@ -94,7 +94,6 @@ def numbers(version: str) -> "tuple[int, ...]":
 
 
 def _text(field: bytes) -> str:
-    try:
-        return str(field.rstrip(b"\0"), "ascii")
-    except ValueError:
-        return "?"
+    # MicroPython reads "ascii" like any other name of an encoding: what is not ASCII must be looked for.
+    text = field.rstrip(b"\0")
+    return str(text, "ascii") if all([0x20 <= byte <= 0x7E for byte in text]) else "?"

@@ -5,6 +5,7 @@ A job is a function that is called at every tick: ``job(now)`` returns None whil
 
 from .contract import CODE_HARDWARE, CODE_OK, FAULT_LOCK_FAILED, STAGE_ACCEPTED, STAGE_DONE, STAGE_FAILED
 from .records import keep, kept
+from .senders import asked_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def restarting(charger: "Charger", command: "dict[str, Any]", now: int) -> "Job"
         if now < begun + GOODBYE_MS or (waits and now < begun + OPEN_WITHIN_MS):
             return None
         try:
-            keep(charger.storage, RESTART_FILE, (kind, command["id"], command["source"]))
+            keep(charger.storage, RESTART_FILE, (kind, command["id"], asked_by(command)))
         except OSError:
             # The restart matters more than its answer: the boot will tell that there was one.
             charger.restart(kind)
@@ -87,7 +88,7 @@ def restarting(charger: "Charger", command: "dict[str, Any]", now: int) -> "Job"
 
 
 def commanded_restart(storage: "Storage") -> tuple[str, str, str] | None:
-    """Return kind, command id and source of the reset that caused this boot, once; None if none did."""
+    """Return kind, command id and who asked for the reset that caused this boot, once; None if none did."""
     try:
         found = kept(storage, RESTART_FILE, None)
         if found is None:

@@ -1,9 +1,8 @@
 """Current limits from the bus, each of which ends by itself (invariant 3).
 
-The current that leases allow is the minimum over all sources. A lease that has run out counts as the smaller of itself
-and the fallback current until its source renews or releases it. A required source without a lease counts as the
-fallback current, after boot too. A source that is not required but held a lease before a reboot is remembered by name
-and counts like a required one until it speaks again: a reboot must not raise the current either.
+This is the contract's lease rule (``bus_schema/lease_rule.py``, which also says it in words) for a charger, which loses
+its leases with its power: their sources stand in a file, and are awaited after a boot. Sequences that are made from the
+rule are played to this code.
 """
 
 from .contract import MAX_LEASES
@@ -47,34 +46,56 @@ class Leases:
         """Take the settings."""
         self._required = required
         self._fallback_a = fallback_a
-        self._remembered = [source for source in self._remembered if source not in required]
+
+    def has_room_for(self, required: "list[str]") -> bool:
+        """Whether these sources may become the required ones: places for all that have a name here."""
+        before = len(self._names(self._required))
+        return len(self._names(required)) <= max(MAX_LEASES, before)
 
     def outlive(self, required: "list[str]") -> None:
-        """Remember those who hold a lease and will not be in ``required`` any longer. Raises like :meth:`grant`."""
-        released = [name for name in self.by_source if name in self._required and name not in required]
-        names = self._remembered + [name for name in released if name not in self._remembered]
-        if len(names) > len(self._remembered):
-            self._remember(names[1 - MAX_LEASES :])
+        """Remember whose lease outlives that they are required, and forget those who need not be awaited any more.
+
+        ``required`` is what will be required. Raises like :meth:`grant`.
+        """
+        names = []
+        for name in self._remembered:
+            if name in self.by_source or name in required or name not in self._required:
+                names.append(name)
+        for name in self.by_source:
+            if name in self._required and name not in required and name not in names:
+                names.append(name)
+        if names != self._remembered:
+            self._remember(names)
 
     def room_for(self, source: str) -> bool:
-        """Whether ``source`` may have a lease: required ones always, others while places are left for those."""
-        if source in self.by_source or source in self._required:
+        """Whether ``source`` may have a lease: who has a place already, and others while places are left."""
+        if source in self.by_source:
             return True
-        others = sum(1 for held in self.by_source if held not in self._required)
-        return others < MAX_LEASES - len(self._required)
+        names = self._names(self._required)
+        return len(self.by_source) < MAX_LEASES and (source in names or len(names) < MAX_LEASES)
+
+    def _names(self, required: "tuple[str, ...] | list[str]") -> "set[str]":
+        """Return everybody who holds, is awaited or would be required if ``required`` were."""
+        names = set(required)
+        for name in self.by_source:
+            names.add(name)
+        for name in self._remembered:
+            if name not in self._required:
+                names.add(name)
+        return names
 
     def grant(self, source: str, current_a: float, ends: int, reason: str) -> None:
         """Take or renew a lease. Raises :class:`OSError` when the flash refuses to remember a new source."""
         if source not in self._required and source not in self._remembered:
-            self._remember(self._remembered[1 - MAX_LEASES :] + [source])
+            self._remember(self._remembered + [source])
         self.by_source[source] = Lease(current_a, ends, clip(reason))
 
     def release(self, source: str) -> bool:
         """Forget a source's lease; False if it had none. Raises :class:`OSError` like :meth:`grant`."""
+        if source not in self.by_source and (source not in self._remembered or source in self._required):
+            return False
         if source in self._remembered:
             self._remember([name for name in self._remembered if name != source])
-        elif source not in self.by_source:
-            return False
         self.by_source.pop(source, None)
         return True
 
@@ -98,17 +119,18 @@ class Leases:
     def limit(self) -> tuple[float, str, str] | None:
         """Return what binds, ``(current_a, limited_by, reason)``, or None when no source limits."""
         best: tuple[float, str, str] | None = None
-        for source, lease in self.by_source.items():
-            if lease.expired:
+        # By name, because a dict of MicroPython has no order: of equal limits it is always the same one that is told.
+        for source in sorted(self._names(self._required)):
+            lease = self.by_source.get(source)
+            if lease is None:
+                row = (self._fallback_a, LIMITED_BY_FALLBACK, self._silent(source))
+            elif lease.expired:
                 row = self._expired(source, lease)
             else:
                 reason = lease.reason or "%s: limited by %s" % (amperes(lease.current_a), source)
                 row = (lease.current_a, source, reason)
             if best is None or row[0] < best[0]:
                 best = row
-        for source in self._required + tuple(self._remembered):
-            if source not in self.by_source and (best is None or self._fallback_a < best[0]):
-                best = (self._fallback_a, LIMITED_BY_FALLBACK, self._silent(source))
         return best
 
     def _expired(self, source: str, lease: Lease) -> tuple[float, str, str]:

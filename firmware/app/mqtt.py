@@ -96,7 +96,7 @@ class MqttClient:
         while not self._stopping.is_set():
             try:
                 await self._connection()
-            except (OSError, EOFError, asyncio.TimeoutError, ProtocolError) as error:
+            except (OSError, EOFError, MemoryError, asyncio.TimeoutError, ProtocolError) as error:
                 self._note(error)
             if not self._stopping.is_set():
                 low, high = self.backoff_ms
@@ -200,7 +200,8 @@ class MqttClient:
         """Run one of the three loops; however it ends, the connection ends with it."""
         try:
             await body
-        except (OSError, EOFError, ProtocolError) as error:
+        except (OSError, EOFError, MemoryError, ProtocolError) as error:
+            # MemoryError: with a part of a packet read there is no way back into the stream but a new connection.
             self._note(error)
         finally:
             subscribed.set()

@@ -32,6 +32,7 @@ from .contract import (
 )
 from .jobs import polled, restarting, unlocking
 from .local_list import ListFull
+from .senders import asked_by
 from .session import Awaited
 from .text import amperes
 from .updating import begin_update
@@ -86,7 +87,7 @@ class Operations:
         leases, source = self._charger.leases, command["source"]
         if leases.release(source):
             return done()
-        holders = ", ".join(leases.by_source)
+        holders = ", ".join(sorted(leases.by_source))
         why = "; %s does, and only who has given a limit may release it" % holders if holders else ""
         return rejected(CODE_NO_LEASE, "%s holds no limit here%s" % (source, why))
 
@@ -142,7 +143,7 @@ class Operations:
             return rejected(CODE_OTHER_SESSION, "the session that is going on is " + session.session_id)
         reason = STOP_DE_AUTHORIZED if command["de_authorized"] else STOP_REMOTE
         why = ": " + command["reason"] if command["reason"] else ""
-        sessions.end(reason, "stopped by %s%s" % (command["source"], why), now)
+        sessions.end(reason, "stopped by %s%s" % (asked_by(command), why), now)
         return done("session %s ends" % session.session_id)
 
     def _pause(self, command: "Command", now: int) -> "Answer":
@@ -163,14 +164,14 @@ class Operations:
         charger = self._charger
         if not charger.hardware.has_lock:
             return rejected(CODE_NOT_SUPPORTED, "this charger has no connector lock")
-        charger.sessions.end(STOP_UNLOCK_COMMAND, "unlocked by %s" % command["source"], now)
+        charger.sessions.end(STOP_UNLOCK_COMMAND, "unlocked by %s" % asked_by(command), now)
         return charger.jobs.begin(command, unlocking(charger, now))
 
     def _reset(self, command: "Command", now: int) -> "Answer":
         charger = self._charger
         if command["kind"] == "soft":
             charger.sessions.awaited = None
-            charger.sessions.end(STOP_SOFT_RESET, "reset by %s" % command["source"], now)
+            charger.sessions.end(STOP_SOFT_RESET, "reset by %s" % asked_by(command), now)
         return charger.jobs.begin(command, restarting(charger, command, now))
 
     def _set_availability(self, command: "Command", now: int) -> "Answer":
@@ -211,12 +212,16 @@ class Operations:
 
     def _configure(self, command: "Command", now: int) -> "Answer":
         charger = self._charger
-        if "required_sources" in command["settings"]:
-            charger.leases.outlive(command["settings"]["required_sources"])
+        required = command["settings"].get("required_sources")
+        if required is not None:
+            if not charger.leases.has_room_for(required):
+                why = "required_sources: too many sources hold a limit or are awaited; release one of them first"
+                return rejected(CODE_OUT_OF_RANGE, why)
+            charger.leases.outlive(required)
         charger.settings.change(command["settings"])
         charger.take_settings()
         names = ", ".join(sorted(command["settings"]))
-        detail = "%s set by %s" % (names, command["source"])
+        detail = "%s set by %s" % (names, asked_by(command))
         charger.events.record(EVENT_SECURITY, now, {"kind": "SettingsChanged", "detail": detail})
         charger.trigger("meta")
         return done(names)

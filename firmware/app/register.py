@@ -55,7 +55,8 @@ class Register:
             if energy_wh >= self.floor_wh or self._doubt(meter_wh, self.floor_wh):
                 self._begin(meter_wh + self._offset, now)
             return
-        if last <= energy_wh <= last + _SLACK_WH + (now - self._at) * self._max_wh_per_ms:
+        # The difference is a whole number: a float of ESP32 has 24 bits, and a register soon has more.
+        if 0 <= energy_wh - last <= _SLACK_WH + (now - self._at) * self._max_wh_per_ms:
             self.energy_wh = energy_wh
             self._at = now
             self._doubts = 0

@@ -278,10 +278,13 @@ class Sessions:
         return session.end_energy_wh - energy_wh <= NEAR_CAP_WH
 
     def cap_in_ms(self, power_w: float) -> int | None:
-        """Milliseconds in which the energy cap would be reached at this power; None when there is none in sight."""
+        """Milliseconds in which the energy cap would be reached at this power; None when there is none in sight.
+
+        Below 1 W none is: no float might hold the time.
+        """
         session = self.session
         energy_wh = self._measuring.register.energy_wh
-        if session is None or session.end_energy_wh is None or energy_wh is None or not power_w > 0:
+        if session is None or session.end_energy_wh is None or energy_wh is None or not power_w >= 1:
             return None
         return int((session.end_energy_wh - energy_wh - 1) * 3_600_000 / power_w)
 

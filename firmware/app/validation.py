@@ -1,7 +1,5 @@
 """Reads commands: the contract's tables applied to bytes that anybody may have sent. Raises nothing but Refused."""
 
-import json
-
 from .contract import (
     CODE_MALFORMED,
     CODE_OUT_OF_RANGE,
@@ -11,12 +9,14 @@ from .contract import (
     COMMAND_FIELDS,
     COMMANDS,
     ID_FIRST,
+    ID_MAX,
     ID_REST,
     MAX_MESSAGE_BYTES,
     SETTINGS,
     STRUCTS,
     URL_SCHEMES,
 )
+from .json_text import NotJson, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,10 +50,9 @@ def read_envelope(payload: bytes) -> "Command":
     if len(payload) > MAX_MESSAGE_BYTES:
         raise Refused(CODE_TOO_LARGE, "a message has at most %d bytes" % MAX_MESSAGE_BYTES)
     try:
-        command = json.loads(_join_surrogates(str(payload, "utf-8")))
-    except (ValueError, RuntimeError):
-        # RuntimeError: nested deeper than the parser can follow.
-        raise Refused(CODE_MALFORMED, "not JSON in UTF-8") from None
+        command = read(payload)
+    except NotJson as error:
+        raise Refused(CODE_MALFORMED, str(error)) from None
     if type(command) is not dict:
         raise Refused(CODE_MALFORMED, "a command is a JSON object")
     readable = (_readable(command.get("id"), "key", 64), _readable(command.get("op"), "id", 32))
@@ -87,7 +86,7 @@ def check_values(command: "Command") -> "Command":
         raise Refused(CODE_UNKNOWN_OPERATION, "no such operation; there are " + ", ".join(sorted(COMMANDS)), named)
     checked = {"op": op}
     for field in COMMAND_FIELDS:
-        checked[field[0]] = command[field[0]]
+        checked[field[0]] = command.get(field[0])
     try:
         for row in table:
             checked[row[0]] = _take(command, row)
@@ -179,6 +178,11 @@ def _settings(name: str, value: "Any", least: int) -> "Command":
     return settings
 
 
+def is_id(value: str) -> bool:
+    """Tell whether a string is an id of the contract."""
+    return _string_problem(value, "id", 1, ID_MAX) is None
+
+
 def _string_problem(value: str, kind: str, low: int, high: int) -> str | None:
     """Return what is wrong with a string of this kind, or None."""
     if not low <= len(value) <= high:
@@ -202,40 +206,3 @@ def _string_problem(value: str, kind: str, low: int, high: int) -> str | None:
 
 def _is_space(code: int) -> bool:
     return 0x09 <= code <= 0x0D or 0x1C <= code <= 0x1F or 0x2000 <= code <= 0x200A or code in _SPACES
-
-
-def _join_surrogates(text: str) -> str:
-    r"""Replace ``\ud83d\ude00`` by the one character that it means, which MicroPython's parser does not do.
-
-    Raises :class:`ValueError` for half a character: it could never be published again.
-    """
-    at = text.find("\\ud")
-    if at < 0 and text.find("\\uD") < 0:
-        return text
-    parts = []
-    begin = at = 0
-    while at < len(text):
-        if text[at] != "\\":
-            at += 1
-            continue
-        high = _code(text, at)
-        if high is None or not 0xD800 <= high <= 0xDFFF:
-            at += 2
-            continue
-        low = _code(text, at + 6)
-        if high > 0xDBFF or low is None or not 0xDC00 <= low <= 0xDFFF:
-            raise ValueError("half a character")
-        parts.append(text[begin:at])
-        parts.append(chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)))
-        at += 12
-        begin = at
-    parts.append(text[begin:])
-    return "".join(parts)
-
-
-def _code(text: str, at: int) -> int | None:
-    r"""Return the number of the ``\u`` escape at a position, or None if there is none."""
-    digits = text[at + 2 : at + 6]
-    if text[at : at + 2] != "\\u" or len(digits) != 4 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
-        return None
-    return int(digits, 16)

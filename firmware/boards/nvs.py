@@ -6,6 +6,8 @@ power loss it is the old or the new one. Names have at most 15 characters.
 
 import json
 
+from ..app.json_text import NotJson, read
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
@@ -82,9 +84,9 @@ class Nvs:
         if data is None:
             return None
         try:
-            value = json.loads(str(data, "utf-8"))
-        except ValueError:
-            raise DamagedEntry("%s in NVS is no JSON" % name) from None
+            value = read(data)
+        except NotJson as error:
+            raise DamagedEntry("%s in NVS: %s" % (name, error)) from None
         if not isinstance(value, dict):
             raise DamagedEntry("%s in NVS is no JSON object" % name)
         return value

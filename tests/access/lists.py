@@ -56,7 +56,7 @@ async def bring_up_to_date(access: Hosted, bench: Bench) -> None:
             idle = 0
             for command in fresh:
                 fields = json.loads(CHARGER_COMMAND.encode(command)) | {"ts": bench.command("x")["ts"]}
-                bench.deliver(json.dumps(fields | {"deadline_ts": fields["ts"] + 5000}).encode())
+                bench.deliver(json.dumps(fields | {"deadline_ts": fields["ts"] + 5000}).encode(), sender="access")
                 answer = bench.replies(command.id)[-1]
                 stage, code = ReplyStage(answer["stage"]), ReplyCode(answer["code"])
                 await done(access, command, stage=stage, code=code)

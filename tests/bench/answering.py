@@ -86,7 +86,10 @@ async def let_everybody_charge(link: Link, chargers: int, within_s: float) -> li
             authorised.add(charger)
             token = IdToken(type=IdTokenType.APP, value="bench")
             await link.bus.publish(
-                topics.CHARGER_COMMAND, link.commands.make(Authorize, id_token=token), charger=charger
+                topics.CHARGER_COMMAND,
+                link.commands.make(Authorize, id_token=token),
+                charger=charger,
+                sender=link.target.person,
             )
         charging = [name for name, one in picture.chargers.items() if one.is_charging]
         # A few demonstration cars never charge, on purpose.

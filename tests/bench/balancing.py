@@ -263,7 +263,7 @@ def large_site(chargers: int, circuits: int) -> Decider:
     decider = Decider(site, Safety(site), Settings(), 105.0)
     random = Random(2)
     for name, view in decider.views.items():
-        decider.safety.describe(name, fallback_a=0.0, rated_a=32.0, obeys=True)
+        decider.safety.describe(name, fallback_a=0.0, rated_a=32.0, obeys=True, now_s=-1e9)
         view.online = True
         said = state(1_000, session=f"s-{name}", energy_wh=random.randrange(20_000))
         view.take_state(said, 0.0)

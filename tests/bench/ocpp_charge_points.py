@@ -108,7 +108,7 @@ class MemoryBus:
         self.latencies_ms: list[float] = []
 
     async def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None:
-        if not topic.endswith("/command"):
+        if "/command/from/" not in topic:
             return
         command: Any = CHARGER_COMMAND.decode(payload)
         if isinstance(command, Authorize):

@@ -120,7 +120,7 @@ async def our_csms(stations: int) -> AsyncIterator[str]:
             {
                 "port": 1,
                 "id_tags": {"CARD": {}},
-                "stations": {f"s{number}": {} for number in range(stations)},
+                "stations": {f"s{number}": {"without_password": True} for number in range(stations)},
             }
         ).model_copy(update={"port": 0})
         host = AgentHost(Csms, settings, NoBus(), SystemClock(), store, site="bench")

@@ -19,6 +19,7 @@ from bus_schema.generate.acl import (
     reserved_users,
 )
 from bus_schema.ids import InvalidId
+from bus_schema.topics import CHARGER_COMMAND
 from tests.bus_schema.mosquitto import mosquitto
 
 DEADLINE_S = 20
@@ -41,7 +42,7 @@ LEVELS = {
     "meter": ("m1", "c2"),
     "agent": ("ledger", "access", "influx_logger", "influx_logger-2"),
     "asker": ("ledger", "anna", "anna-2"),
-    "sender": ("ledger", "access", "anna", "anna-2"),
+    "sender": ("load_balancer", "access", "anna", "anna-2", "c1"),
 }
 OBSERVER = "observer"
 FOR_THE_TEST = f"""
@@ -118,6 +119,25 @@ async def test_everybody_writes_what_the_table_says_and_nothing_else(broker):
             arrived[user].add(address)
     for user in USERS:
         assert arrived[user] == {address for topic, ids, address in ADDRESSES if may_write(user, topic, ids)}, user
+
+
+async def test_nobody_commands_under_another_name(broker):
+    """Fault X6 on the broker itself: everyone tries every sender at ``c1``, and only its own name gets through."""
+    senders = [*USERS, "ben"]
+
+    async def forge(user):
+        async with connect(broker, user) as client:
+            for sender in senders:
+                await client.publish(CHARGER_COMMAND.format(SITE, charger="c1", sender=sender), user, qos=0)
+            await client.publish(f"sentinel/{user}", user, qos=0)
+
+    async with connect(broker, OBSERVER) as observer:
+        await observer.subscribe("#", qos=1)
+        await asyncio.gather(*map(forge, USERS))
+        got = await heard(observer, len(USERS))
+    assert {(topic.rpartition("/")[2], user) for topic, user in got} == {
+        (user.speaks_as, user.name) for user in PRINCIPALS.values() if user.role in CHARGER_COMMAND.writers
+    }
 
 
 async def test_everybody_reads_what_the_table_says_and_nothing_else(broker):

@@ -84,10 +84,11 @@ def test_the_constants_hold_every_topic_of_a_charger():
     for topic in TOPICS:
         constant = names.get(f"TOPIC_{topic.name.removeprefix('charger_').upper()}")
         if Role.CHARGER in (*topic.writers, *topic.readers):
-            assert constant == (topic.pattern.removeprefix("charger/{charger}/"), topic.qos, topic.retained)
+            suffix = topic.pattern.removeprefix("charger/{charger}/").removesuffix("{sender}")
+            assert constant == (suffix, topic.qos, topic.retained)
         else:
             assert constant is None
-    assert names["SUBSCRIPTIONS"] == (("event/ack", 1), ("command", 1))
+    assert names["SUBSCRIPTIONS"] == (("event/ack", 1), ("command/from/+", 1))
 
 
 def test_a_pattern_that_the_firmware_cannot_check_is_refused_at_generation(monkeypatch):

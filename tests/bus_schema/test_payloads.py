@@ -10,6 +10,7 @@ from bus_schema import MAX_MESSAGE_BYTES, TOPICS, ContractError
 from bus_schema.command import UpdateLocalList
 from bus_schema.examples import EXAMPLES, examples_of
 from bus_schema.fields import discriminator, variants
+from bus_schema.message import MAX_NESTING
 from bus_schema.topics import CHARGER_COMMAND, CHARGER_STATE, CHARGER_TELEMETRY
 from tests.bus_schema.strategies import anything, nearly_commands, of_schema
 
@@ -53,7 +54,12 @@ def test_unknown_fields_are_ignored(pair, extra):
     payload = {**{f"x_{name}": value for name, value in extra.items()}, **example.model_dump(mode="json")}
     assert known.isdisjoint(f"x_{name}" for name in extra)
     try:
-        assert topic.decode(json.dumps(payload)) == example
+        text = json.dumps(payload, allow_nan=False)
+    except ValueError:
+        assert refusal(topic, json.dumps(payload)).code in ("malformed", "too_large")
+        return
+    try:
+        assert topic.decode(text) == example
     except ContractError as error:
         assert error.code == "too_large" or "1e400" in str(extra) or _has_huge(extra)  # JSON that no reader takes
 
@@ -97,6 +103,11 @@ def test_nearly_valid_commands_are_read_or_refused(command):
         (b"\xff\xfe", "malformed"),
         (b"\x00", "malformed"),
         (b"[" * 4000, "malformed"),
+        (b'{"a":NaN}', "malformed"),
+        (b'{"a":[-Infinity]}', "malformed"),
+        (b'{"a":"NaN"}', "wrong_type"),
+        (b"[" * MAX_NESTING + b"]" * MAX_NESTING, "wrong_type"),
+        (b"[" * (MAX_NESTING + 1) + b"]" * (MAX_NESTING + 1), "malformed"),
         (b'{"a":"\\ud800"}', "malformed"),
         ('{"a":"\ud800"}', "malformed"),
         (b"null", "wrong_type"),
@@ -118,16 +129,14 @@ def spoiled(topic, **changes):
     return json.dumps({**examples_of(topic)[0].model_dump(mode="json"), **changes})
 
 
-@pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), float("-inf"), -1, -0.0001, 1000.1, "9.0", True, None, [], {}, 10**400]
-)
-def test_a_current_is_a_finite_number_in_its_range(value):
+@pytest.mark.parametrize("value", [-1, -0.0001, 1000.1, "9.0", True, None, [], {}, 10**400])
+def test_a_current_is_a_number_in_its_range(value):
     for topic, field in ((CHARGER_STATE, "offered_current_a"), (CHARGER_COMMAND, "current_a")):
         assert refusal(topic, spoiled(topic, **{field: value})).code == "wrong_type"
         assert field in str(refusal(topic, spoiled(topic, **{field: value})))
 
 
-@pytest.mark.parametrize("value", [1.0, 1.5, "1", True, -1, 2**53, float("nan")])
+@pytest.mark.parametrize("value", [1.0, 1.5, "1", True, -1, 2**53])
 def test_a_register_is_a_whole_number_that_every_reader_keeps_exact(value):
     assert refusal(CHARGER_TELEMETRY, spoiled(CHARGER_TELEMETRY, energy_wh=value)).code == "wrong_type"
 

@@ -8,7 +8,8 @@ from bus_schema.fields import variants
 from bus_schema.generate.acl import DEVICES
 from bus_schema.ids import is_id
 from bus_schema.message import ChargerMessage, Message
-from bus_schema.topics import AGENT_ROLES, topic_named, topics_read_by, topics_written_by
+from bus_schema.topic import AGENT_ROLES
+from bus_schema.topics import topic_named, topics_read_by, topics_written_by
 
 RETAINED = {
     "charger_online",

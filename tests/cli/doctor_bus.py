@@ -21,7 +21,15 @@ GOOD_SETTINGS = {
     "max_connections": "2000",
     "use_username_as_clientid": "true",
 }
-IDS = {"charger": "c1", "agent": "ledger", "meter": "main", "asker": "technician", "alarm": "a", "session": "s"}
+IDS = {
+    "charger": "c1",
+    "agent": "ledger",
+    "meter": "main",
+    "asker": "technician",
+    "sender": "access",
+    "alarm": "a",
+    "session": "s",
+}
 
 
 def example(topic: Topic, /, **changes: object) -> Message:

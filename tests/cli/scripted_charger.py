@@ -71,7 +71,7 @@ class ScriptedCharger:
         self._client.loop_start()
         subscribed: list[int] = []
         self._client.on_subscribe = lambda _c, _u, mid, _r, _p: subscribed.append(mid)
-        self._client.subscribe(self._topic(topics.CHARGER_COMMAND), 1)
+        self._client.subscribe(topics.CHARGER_COMMAND.filter(SITE, charger=self.charger), 1)
         eventually_sync(lambda: subscribed, what="scripted charger is subscribed")
         self.publish(topics.CHARGER_ONLINE, Online(ts=now_ms(), online=True, **BOOT))
         self.publish(topics.CHARGER_META, self.meta())

@@ -19,6 +19,7 @@ from bus_schema.examples import examples_of
 from bus_schema.generate.acl import device_user, mosquitto_acl, person_users, process_user
 from tests.brokers import free_port, start_broker
 from tests.bus_schema.mosquitto import mosquitto
+from tests.waiting import eventually
 
 SITE = "garage"
 LISTEN_S = 0.6
@@ -154,16 +155,16 @@ async def test_only_expired_commands_for_no_charger_are_published(healthy_broker
 
     async def listen():
         async with client(healthy_broker, "anna") as technician:
-            await technician.subscribe(f"ev/v1/{SITE}/charger/+/command", qos=1)
+            await technician.subscribe(f"ev/v1/{SITE}/charger/+/command/from/+", qos=1)
             async for message in technician.messages:
                 commands.append((str(message.topic), json.loads(message.payload)))
 
     async with site(healthy_broker):
         listener = asyncio.create_task(listen())
         await look(healthy_broker)
+        await eventually(lambda: len(commands) > BURST, 30, "all of them have come")
         listener.cancel()
-    assert len(commands) > BURST
-    assert {topic for topic, _ in commands} == {f"ev/v1/{SITE}/charger/doctor-probe/command"}
+    assert {topic for topic, _ in commands} == {f"ev/v1/{SITE}/charger/doctor-probe/command/from/technician"}
     assert all(command["deadline_ts"] == 1 for _, command in commands)
 
 

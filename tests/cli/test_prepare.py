@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from agents.access.cards_file import read_cards
 from agents.cli.pki_authority import read
-from agents.cli.prepare_files import COMPOSE_SECRETS, Kind, PrepareError, agent_tables, site_agents, wanted
+from agents.cli.prepare_files import (
+    COMPOSE_SECRETS,
+    COMPOSE_STORE,
+    Kind,
+    PrepareError,
+    agent_tables,
+    site_agents,
+    wanted,
+)
 from agents.registry import AGENTS, load_site
 from bus_schema.generate.acl import reserved_users
 from tests.cli.conftest import Run
@@ -62,6 +70,20 @@ def test_what_is_made_is_complete_and_private(kind: Kind, bare: Run, tmp_path: P
             assert not any(secret in text.read_text() for secret in drawn)
 
 
+def test_a_site_whose_agents_share_a_role_learns_what_to_write(bare: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "garage"
+    run = ("prepare", "garage", "broker.lan", "--folder", str(folder))
+    bare(*run)
+    text = (folder / "site.toml").read_text()
+    shared = 'url = "postgresql://chargebus@postgres/chargebus"\npassword_file = "/run/secrets/postgres.password"\n'
+    assert COMPOSE_STORE in text
+    (folder / "site.toml").write_text(text.replace(COMPOSE_STORE, shared))
+    (folder / "secrets/csms.postgres.password").unlink()
+    out = bare(*run).out
+    assert "made" in out and "csms.postgres.password" in out
+    assert COMPOSE_STORE in out and "under [store] write" in out
+
+
 def test_a_second_run_changes_nothing_and_adds_chargers(kind: Kind, bare: Run, tmp_path: Path) -> None:
     folder = tmp_path / "garage"
     run = ("prepare", "garage", "broker.lan", "--folder", str(folder), "--for", kind)
@@ -98,7 +120,8 @@ def test_the_access_list_follows_the_contract_and_the_site(bare: Run, tmp_path: 
     acl.write_text("# of an older version\n")
     assert bare(*run).out == f"updated {acl}\n"
     assert acl.read_text() == text
-    site.write_text(site.read_text() + "[csms.stations.left]\nconnectors = 2\n[csms.stations.own]\non_bus = false\n")
+    stations = "[csms.stations.left]\nconnectors = 2\n[csms.stations.own]\non_bus = false\n"
+    site.write_text(site.read_text() + stations.replace("]\n", "]\nwithout_password = true\n"))
     assert bare("pki", "apply", "--folder", str(folder / "pki"), "--no-reload").out == f"updated {acl}\n"
     written = {
         line for line in acl.read_text().splitlines() if line.startswith("topic write ev/v1/garage/charger/left")

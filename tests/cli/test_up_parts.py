@@ -39,7 +39,8 @@ def choice(data: Path, **changes: object) -> UpChoice:
         "is_first": True,
     } | changes
     everyone = [user.name for user in users(("ledger", "access", "console"), cast("int", fields["chargers"]))]
-    return UpChoice(**({"passwords": dict.fromkeys(everyone, "secret")} | fields))  # type: ignore[arg-type]
+    passwords = {name: dict.fromkeys(everyone, "secret") for name in ("passwords", "station_passwords")}
+    return UpChoice(**(passwords | fields))  # type: ignore[arg-type]
 
 
 def alive(pid: int) -> bool:
@@ -87,7 +88,7 @@ def test_plan_without_mosquitto_takes_the_embedded_broker(tmp_path: Path) -> Non
 
 
 def test_planned_site_toml_is_valid_for_every_agent(tmp_path: Path) -> None:
-    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/stations").mkdir(parents=True)
     for name, text in plan(choice(tmp_path, page_port=8123)).files.items():
         (tmp_path / name).write_text(text)
     config = load_site(tmp_path / "site.toml")
@@ -180,6 +181,27 @@ def test_last_words_are_those_of_this_run(tmp_path: Path) -> None:
     child = Child(ProcessSpec("x", python("print('new')"), 0), log, dict(os.environ))
     eventually_sync(lambda: child.ended() is not None)
     assert list(child.last_words()) == ["new"]
+
+
+async def test_the_log_of_what_never_ends_does_not_grow_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X12: logs were put aside only when a child was started."""
+    monkeypatch.setattr("agents.cli.up_process.LOG_KEPT_BYTES", 20_000)
+    chatty = "import time\nfor n in range(10**9):\n  print(n, '.' * 100, flush=True); time.sleep(0.0005)"
+    spec = ProcessSpec("chatty", python(chatty), 0)
+    supervisor = Supervisor(plan_of(tmp_path, spec), print)
+    log, kept = tmp_path / "logs/chatty.log", tmp_path / "logs/chatty.log.1"
+    await supervisor.start([spec])
+    running = asyncio.ensure_future(supervisor.run())
+    try:
+        await eventually(lambda: kept.exists() and log.stat().st_size > 0 and b"\0" not in log.read_bytes())
+        first = kept.read_text().splitlines()[0]
+        await eventually(lambda: kept.stat().st_size > 20_000 and kept.read_text().splitlines()[0] != first)
+        assert log.stat().st_size < 200_000
+    finally:
+        running.cancel()
+        supervisor.kill()
 
 
 async def test_stop_ends_even_what_does_not_listen_and_what_it_has_started(

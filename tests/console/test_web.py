@@ -47,7 +47,7 @@ async def test_unknown_is_null_and_health_follows_the_bus(view: SiteView) -> Non
         status, headers, answer = await fetch(url + "api/chargers")
         assert status == 200
         assert answer["chargers"][0]["power_w"] is None
-        assert "default-src 'self'" in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert (await fetch(url + "health"))[0] == 503
         view.bus(connected=True)
         assert (await fetch(url + "health"))[0] == 200

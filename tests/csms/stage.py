@@ -108,6 +108,11 @@ class ScriptedStation:
         await self._end.close(1006, "the line is cut")
         await turns()
 
+    def half_open(self) -> None:
+        """Be gone without a word, as after a power failure."""
+        assert self._end is not None
+        self._end.half_open = self._end.other.half_open = True
+
     def took(self, action: str) -> list[Any]:
         return [request for name, request in self.heard if name == action]
 
@@ -153,6 +158,11 @@ class Stage(Hosted):
     def __init__(self, url: str = "sqlite://", clock: ManualClock | None = None, **settings: Any) -> None:
         settings.setdefault("port", free_port())
         settings.setdefault("stations", {"box": {"required_sources": ["load_balancer"], "schedule_periods": 10}})
+        if "password_file" not in settings:
+            settings["stations"] = {
+                name: station if "password_file" in station else {"without_password": True, **station}
+                for name, station in settings["stations"].items()
+            }
         super().__init__(Csms, url, clock, **settings)
         self._ids = itertools.count(1)
 
@@ -185,12 +195,12 @@ class Stage(Hosted):
         return message(source=source, deadline_ts=now_ms + round(deadline_s * 1000), **fields)
 
     def put_command(self, command: Any, charger: str = "box-1") -> None:
-        self.put(CHARGER_COMMAND, command, charger=charger)
+        self.put(CHARGER_COMMAND, command, charger=charger, sender=command.source)
 
-    async def send(self, command: Any, charger: str = "box-1") -> CommandReply:
+    async def send(self, command: Any, charger: str = "box-1", sender: str | None = None) -> CommandReply:
         """Send a command and return its last answer so far."""
         self.bus.take(CHARGER_COMMAND_REPLY)
-        await self.hear(CHARGER_COMMAND, [command], charger=charger)
+        await self.hear(CHARGER_COMMAND, [command], charger=charger, sender=sender or command.source)
         for _ in range(50):
             await turns(10)
             found = [reply for reply in self.replies() if reply.id == command.id]

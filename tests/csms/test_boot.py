@@ -1,5 +1,7 @@
 """Stations come, go, come twice; what the bus hears of it."""
 
+from pathlib import Path
+
 import pytest
 from ocpp.v16 import call
 
@@ -46,9 +48,10 @@ async def test_each_connector_is_a_charger_and_one_too_many_is_ignored() -> None
         assert states == [("box-2", ChargerStatus.PREPARING)]
 
 
-async def test_a_second_socket_of_a_station_closes_the_first_and_stays_online() -> None:
+async def test_a_station_that_comes_again_after_a_half_open_line_is_served_within_a_ping() -> None:
     async with Stage() as site:
         old = await site.station()
+        old.half_open()
         new = await site.station(boots=False)
         await turns()
         assert old.closed_with == 1000
@@ -57,12 +60,27 @@ async def test_a_second_socket_of_a_station_closes_the_first_and_stays_online() 
         assert site.bus.take(CHARGER_ONLINE)[-1][1].online
 
 
+async def test_a_second_connection_does_not_throw_out_one_that_is_alive() -> None:
+    async with Stage() as site:
+        first = await site.station()
+        second = await site.station(boots=False)
+        await turns()
+        assert (first.closed_with, second.closed_with) == (None, 1008)
+        await first.status("Preparing")
+        assert site.state().status is ChargerStatus.PREPARING
+        assert site.bus.take(CHARGER_ONLINE)[-1][1].online
+
+
 async def test_a_reconnect_storm_leaves_one_connection() -> None:
     async with Stage() as site:
         stations = [await site.station(boots=False) for _ in range(30)]
         await turns(200)
-        assert [station.closed_with for station in stations] == [1000] * 29 + [None]
-        await stations[-1].status("Preparing")
+        assert [station.closed_with for station in stations] == [None] + [1008] * 29
+        await stations[0].status("Preparing")
+        stations[0].half_open()
+        again = [await site.station(boots=False) for _ in range(5)]
+        await turns(200)
+        assert [station.closed_with for station in again] == [None] + [1008] * 4
 
 
 async def test_status_survives_a_restart_and_a_reconnect_without_boot(tmp_path: object) -> None:
@@ -100,7 +118,7 @@ async def test_a_charge_point_of_our_own_bridge_does_not_appear_again() -> None:
             await station.end(begun.transaction_id, 2000)
             assert (await station.tell(call.Heartbeat())).current_time
             assert (await station.tell(call.DataTransfer(vendor_id="x"))).status == "UnknownVendorId"
-        assert [topic for topic, _, _ in site.bus.sent] == ["ev/v1/garage/agent/csms/health"]
+        assert not [topic for topic, _, _ in site.bus.sent if "/charger/" in topic]
 
 
 async def test_without_a_port_nothing_is_served() -> None:
@@ -114,6 +132,7 @@ async def test_without_a_port_nothing_is_served() -> None:
     ("stations", "words"),
     [
         ({"a": {"identity": "X"}, "b": {"identity": "X"}}, "same identity"),
+        ({"a": {"identity": "b"}, "b": {"identity": "X"}}, "rename one of the two"),
         ({"a" * 32: {}}, "too long"),
         ({"a": {"connectors": 2, "limits": "charge_point_max"}}, "one connector only"),
         ({"a": {"phases": 1, "phase_rotation": ["L1", "L2"]}}, "one supply phase"),
@@ -122,4 +141,15 @@ async def test_without_a_port_nothing_is_served() -> None:
 )
 def test_settings_that_contradict_themselves_are_refused(stations: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        CsmsSettings.model_validate({"stations": stations})
+        CsmsSettings.model_validate({"stations": stations, "password_file": "{station}.password"})
+
+
+def test_a_station_has_a_password_unless_it_is_named_as_one_without(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"box has no password: set password_file .*without_password = true"):
+        CsmsSettings.model_validate({"stations": {"box": {}}})
+    with pytest.raises(ValueError, match="remove one of the two"):
+        CsmsSettings.model_validate({"stations": {"box": {"without_password": True, "password_file": "x"}}})
+    own, common = tmp_path / "own", tmp_path / "{station}.password"
+    stations = {"a": {}, "b": {"password_file": own}, "c": {"without_password": True}}
+    settings = CsmsSettings.model_validate({"stations": stations, "password_file": common})
+    assert [settings.password_file_of(name) for name in stations] == [tmp_path / "a.password", own, None]

@@ -23,7 +23,7 @@ from bus_schema.command import (
     UpdateFirmware,
 )
 from bus_schema.message import IdToken
-from bus_schema.topics import CHARGER_COMMAND
+from bus_schema.topics import AGENT_REJECTED, CHARGER_COMMAND
 from bus_schema.words import IdTokenType, ReplyCode, ReplyStage, StopReason
 from tests.csms.stage import TIMES, Stage, turns
 
@@ -246,10 +246,29 @@ async def test_late_early_retained_and_foreign_commands_are_not_executed() -> No
         assert late.stage is ReplyStage.EXPIRED
         early = await site.send(site.command(Reset, kind="soft", ts=site.clock.now_ms() - 1))
         assert early.code is ReplyCode.ISSUED_BEFORE_BOOT
-        await site.hear(CHARGER_COMMAND, [site.command(Reset, kind="soft")], retained=True, charger="box-1")
-        await site.hear(CHARGER_COMMAND, [site.command(Reset, kind="soft")], charger="another")
+        await site.hear(
+            CHARGER_COMMAND, [site.command(Reset, kind="soft")], retained=True, charger="box-1", sender="technician"
+        )
+        await site.hear(CHARGER_COMMAND, [site.command(Reset, kind="soft")], charger="another", sender="technician")
         assert station.took("Reset") == []
         assert (await site.send(site.command(Identify))).code is ReplyCode.NOT_SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("sender", "source"), [("console", "load_balancer"), ("access", "technician"), ("box-1", "access")]
+)
+async def test_a_command_in_a_foreign_name_is_refused_and_counted(sender: str, source: str) -> None:
+    """Fault X6; the id is still its owner's."""
+    async with Stage() as site:
+        station = await site.station()
+        command = site.command(Reset, source, kind="soft")
+        refused = await site.send(command, sender=sender)
+        assert (refused.stage, refused.code) == (ReplyStage.REJECTED, ReplyCode.NOT_ALLOWED)
+        assert refused.reason.startswith(f"{sender} may not command as {source}")
+        assert station.took("Reset") == []
+        await site.clock.advance(2)
+        assert [report.code for _, report in site.bus.take(AGENT_REJECTED)] == ["not_allowed"]
+        assert (await site.send(command)).stage is ReplyStage.DONE
 
 
 async def test_a_hung_station_holds_up_no_other() -> None:

@@ -142,7 +142,7 @@ async def test_release_pause_and_resume() -> None:
         assert (await site.send(site.command(Pause))).code is ReplyCode.NO_SESSION
         await station.begin()
         await station.status("Charging")
-        await site.send(site.command(SetLimit, "ocpp", current_a=10.0, valid_for_s=100))
+        await site.send(site.command(SetLimit, "ocpp_bridge", current_a=10.0, valid_for_s=100))
         assert (await site.send(site.command(ReleaseLimit, "console"))).code is ReplyCode.NO_LEASE
         assert (await site.send(site.command(Pause, reason="peak"))).stage is ReplyStage.DONE
         assert limits(station.took("SetChargingProfile")[-1]) == [(0, 0.0)]
@@ -152,7 +152,7 @@ async def test_release_pause_and_resume() -> None:
             0.0,
             "0 A: paused by technician: peak",
         )
-        await site.send(site.command(ReleaseLimit, "ocpp"))
+        await site.send(site.command(ReleaseLimit, "ocpp_bridge"))
         await site.send(site.command(Resume))
         assert limits(station.took("SetChargingProfile")[-1]) == [(0, 32.0)]
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
-from agents.csms.server import Gate, identity_of
+from agents.csms import agent
+from agents.csms.gate import Gate, Verdict, identity_of
 from agents.csms.settings import CsmsSettings
 from agents.runtime.agent import CannotStart
 from agents.runtime.clock import SystemClock
@@ -61,13 +63,27 @@ async def test_a_station_boots_over_a_real_socket() -> None:
         assert "currentTime" in (await call(socket, "Heartbeat", {}))[2]
 
 
-async def test_a_second_socket_closes_the_first() -> None:
+async def test_a_second_socket_does_not_close_a_living_first() -> None:
     async with RealTime() as site:
-        old = await connect(site.url(), subprotocols=["ocpp1.6"])  # type: ignore[list-item]
+        async with connect(site.url(), subprotocols=["ocpp1.6"]) as first:  # type: ignore[list-item]
+            second = await connect(site.url(), subprotocols=["ocpp1.6"])  # type: ignore[list-item]
+            await asyncio.wait_for(second.wait_closed(), 5)
+            assert (second.close_code, second.close_reason) == (1008, "another connection of this station is alive")
+            assert (await call(first, "BootNotification", BOOT))[2]["status"] == "Accepted"
+        async with connect(site.url(), subprotocols=["ocpp1.6"]) as again:  # type: ignore[list-item]
+            assert "currentTime" in (await call(again, "Heartbeat", {}))[2]
+
+
+async def test_a_socket_whose_station_is_gone_makes_room_within_a_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "PING_S", 0.3)
+    async with RealTime() as site:
+        dead = await connect(site.url(), subprotocols=["ocpp1.6"])  # type: ignore[list-item]
+        dead.transport.pause_reading()
+        began = time.monotonic()
         async with connect(site.url(), subprotocols=["ocpp1.6"]) as socket:  # type: ignore[list-item]
-            await asyncio.wait_for(old.wait_closed(), 5)
-            assert (old.close_code, old.close_reason) == (1000, "another connection of this station")
             assert (await call(socket, "BootNotification", BOOT))[2]["status"] == "Accepted"
+        assert time.monotonic() - began < 3
+        dead.transport.abort()
 
 
 @pytest.mark.parametrize(
@@ -117,25 +133,26 @@ async def test_a_port_that_is_taken_is_named() -> None:
         other.store.close()
 
 
-async def test_a_storm_of_sockets_leaves_the_last() -> None:
+async def test_a_storm_of_sockets_leaves_one() -> None:
     async with RealTime() as site:
         sockets = await asyncio.gather(
             *(connect(site.url(), subprotocols=["ocpp1.6"]) for _ in range(50))  # type: ignore[list-item]
         )
         await eventually(lambda: sum(socket.close_code is None for socket in sockets) == 1, 10, "one is left")
-        last = next(socket for socket in sockets if socket.close_code is None)
-        assert (await call(last, "BootNotification", BOOT))[2]["status"] == "Accepted"
-        await last.close()
+        left = next(socket for socket in sockets if socket.close_code is None)
+        assert (await call(left, "BootNotification", BOOT))[2]["status"] == "Accepted"
+        await left.close()
 
 
 @given(st.text(max_size=80), st.lists(st.text(max_size=40), max_size=2))
 def test_no_path_and_no_header_opens_the_gate(path: str, values: list[str]) -> None:
-    gate = Gate(CsmsSettings.model_validate({"stations": {"box": {}}}), {"box": "secret"})
+    settings = CsmsSettings.model_validate({"stations": {"box": {}}, "password_file": "password"})
+    gate = Gate(settings, {"box": "secret"})
     headers = Headers()
     for value in values:
         with contextlib.suppress(ValueError):
             headers["Authorization"] = value
-    assert gate.refusal("/" + path, headers) is not None
+    assert gate.judge("/" + path, headers) is not Verdict.ADMITTED
     identity = identity_of("/" + path)
     assert identity is None or (0 < len(identity) <= 48 and "/" not in identity)
 

@@ -93,7 +93,7 @@ async def test_it_charges_and_is_throttled_by_a_lease(simulator: Path) -> None:
 
 async def ask(site: RealTime, command: Any) -> Any:
     site.bus.take(CHARGER_COMMAND_REPLY)
-    site.put(CHARGER_COMMAND, command, charger="box-1")
+    site.put(CHARGER_COMMAND, command, charger="box-1", sender=command.source)
     found: list[Any] = await eventually(
         lambda: [reply for reply in site.replies() if reply.id == command.id], 10, f"an answer to {command.op}"
     )

@@ -64,9 +64,8 @@ async def test_killed_between_a_start_and_its_answer_it_goes_on(tmp_path: Path) 
         begun = await station.begin()
         assert begun.transaction_id == 1
         events = lost + site.events()
-        assert {(event.type, event.energy_wh, event.session_id[-2:]) for event in events} == {
-            ("session_started", 1000, "-1")
-        }
+        assert {(event.type, event.energy_wh) for event in events} == {("session_started", 1000)}
+        assert len({event.session_id for event in events}) == 1
         assert len({(event.boot_id, event.seq) for event in events}) == 1
         await station.end(1, 1700)
         assert told(site.events())[-1:] == [("session_ended", 1700)]

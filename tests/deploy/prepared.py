@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.deploy.site import ROOT
 
-ENDED_SESSIONS = "SELECT count(*) FROM ledger_session WHERE reason IS NOT NULL"
+ENDED_SESSIONS = "SELECT count(*) FROM ledger.ledger_session WHERE reason IS NOT NULL"
 
 
 def let_virtual_drivers_in(settings: Path) -> None:

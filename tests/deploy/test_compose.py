@@ -10,8 +10,16 @@ import pytest
 import yaml
 
 from agents.cli.prepare import make
-from agents.cli.prepare_files import COMPOSE_METRICS_PORT, COMPOSE_SECRETS, TLS_PORT, Kind, site_agents, wanted
-from agents.registry import AGENTS, load_site
+from agents.cli.prepare_files import (
+    COMPOSE_METRICS_PORT,
+    COMPOSE_SECRETS,
+    TLS_PORT,
+    WITH_DATABASE,
+    Kind,
+    site_agents,
+    wanted,
+)
+from agents.registry import AGENTS, load_agent, load_site
 from agents.runtime.liveness import ALIVE_FILE
 from dashboards.alerts import FOLDER, rule_groups
 from dashboards.boards import DASHBOARDS
@@ -25,7 +33,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SITE_AGENTS = site_agents(AGENTS)
 OPEN_TO_THE_NETWORK = {"broker": [f"${{BROKER_PORT:-{TLS_PORT}}}:{TLS_PORT}"]}
-DATABASES_AND_TOOLS = {"broker", "postgres", "influxdb", "grafana", "tools", "steve", "mariadb"}
+DATABASES_AND_TOOLS = {"broker", "postgres", "influxdb", "grafana", "roles", "tools", "steve", "mariadb"}
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +71,25 @@ def test_every_agent_has_a_service_and_its_own_key_only() -> None:
         assert service["command"] == ["agent", name]
         keys = {secret for secret in service["secrets"] if secret.endswith(".key")}
         assert keys == {f"{name}.key"}
-        assert {"ca.pem", f"{name}.pem", "postgres.password"} <= set(service["secrets"])
+        assert {"ca.pem", f"{name}.pem"} <= set(service["secrets"])
         assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+
+
+def test_an_agent_has_its_own_password_of_the_database_and_no_other() -> None:
+    """X6: with one role for all, csms' password could write the ledger's records."""
+    with_database = {name for name in SITE_AGENTS if load_agent(name).migrations and not load_agent(name).local_store}
+    assert set(WITH_DATABASE) == with_database
+    for name in SITE_AGENTS:
+        held = {secret for secret in SERVICES[name]["secrets"] if secret.endswith("postgres.password")}
+        assert held == ({f"{name}.postgres.password"} if name in with_database else set())
+    passwords = {f"{name}.postgres.password" for name in with_database}
+    assert passwords | {"postgres.password"} == {s for s in SERVICES["roles"]["secrets"]}
+    assert passwords <= set(SERVICES["tools"]["secrets"]), "for backups"
+
+
+def test_only_who_keeps_something_on_disk_has_a_volume() -> None:
+    sharing = {name for name in SITE_AGENTS if "agents:/var/lib/chargebus" in SERVICES[name]["volumes"]}
+    assert sharing == {"influx_logger"}
 
 
 def test_everything_that_is_mounted_exists(folder: Path) -> None:
@@ -87,20 +112,32 @@ def test_everything_that_is_mounted_exists(folder: Path) -> None:
             assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
 
-def test_versions_are_pinned_and_everything_is_watched() -> None:
+DIGEST = r"@sha256:[0-9a-f]{64}"
+
+
+def test_images_are_named_by_digest() -> None:
+    """X11: a tag is whatever its owner makes of it tomorrow."""
     for name, service in SERVICES.items():
-        tag = service["image"].rpartition(":")[2]
-        assert re.match(r"\d+\.\d+", tag), f"{name}: {service['image']} is not pinned"
-        assert service["restart"] in ("unless-stopped", "no")
-        assert service["healthcheck"].get("test") or name == "tools"
-        assert service["security_opt"] == ["no-new-privileges:true"]
-    assert re.search(r"\.git#[a-z-]+\d+\.\d+\.\d+$", SERVICES["steve"]["build"]["context"])
+        pinned = rf":\d+\.\d+[\w.-]*{DIGEST}" if "build" not in service else r":\d+\.\d+\.\d+"
+        assert re.search(rf"^[a-z/-]+{pinned}$", service["image"]), f"{name}: {service['image']}"
+    assert re.search(r"\.git#[0-9a-f]{40}$", SERVICES["steve"]["build"]["context"]), "a commit, not a tag"
     dockerfile = (DEPLOY / "Dockerfile").read_text()
-    assert re.search(r"^ARG PYTHON=python:\d+\.\d+\.\d+-\w+", dockerfile, re.MULTILINE)
+    assert re.search(rf"^ARG PYTHON=python:\d+\.\d+\.\d+-[\w-]+{DIGEST}$", dockerfile, re.MULTILINE)
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON}"}
     # Debian 12's pg_dump saves databases of its own version.
     client = re.search(r"postgresql-client-(\d+)", dockerfile)
     assert client is not None and SERVICES["postgres"]["image"].startswith(f"postgres:{client[1]}.")
+
+
+def test_everything_is_watched_and_limited() -> None:
+    for name, service in SERVICES.items():
+        assert service["restart"] in ("unless-stopped", "no")
+        assert service["healthcheck"].get("test") or name in ("roles", "tools")
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), "memory"
+        assert service["memswap_limit"] == service["mem_limit"], "no more by way of swap"
+        assert 0 < service["pids_limit"] <= 1024, "processes"
+        assert 0 < service["ulimits"]["nofile"]["hard"] <= 16384, "descriptors"
 
 
 def test_only_the_brokers_tls_port_is_open() -> None:
@@ -125,7 +162,11 @@ def test_the_agents_find_the_services(folder: Path) -> None:
     assert site.broker.host in SERVICES and site.broker.port == TLS_PORT
     assert site.store_url("influx_logger", local=True).database == "/var/lib/chargebus/influx_logger.sqlite3"
     assert f"@postgres/{SERVICES['postgres']['environment']['POSTGRES_DB']}" in str(site.store.url)
-    assert f"//{SERVICES['postgres']['environment']['POSTGRES_USER']}@" in str(site.store.url)
+    assert f"//{SERVICES['postgres']['environment']['POSTGRES_USER']}@postgres/" in " ".join(
+        SERVICES["roles"]["command"]
+    )
+    for name in WITH_DATABASE:
+        assert str(site.resolve(Path(str(site.store.password_file)), name)) == f"/run/secrets/{name}.postgres.password"
     logger, influxdb = site.tables["influx_logger"], SERVICES["influxdb"]["environment"]
     assert logger["url"] == "http://influxdb:8086"
     assert (logger["org"], logger["bucket"]) == (

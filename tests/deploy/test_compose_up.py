@@ -108,7 +108,7 @@ def check_running(stack: Stack, chargers: Path) -> int:
         with urllib.request.urlopen(f"http://127.0.0.1:{stack.page_port}/", timeout=20) as page:
             assert page.status == 200
     check_health(stack)
-    assert not SERVICES.keys() - set(STARTED) - {"influxdb", "grafana", "tools", "steve", "mariadb"}
+    assert not SERVICES.keys() - set(STARTED) - {"influxdb", "grafana", "roles", "tools", "steve", "mariadb"}
     return int(stack.sql(ENDED_SESSIONS))
 
 

@@ -1,8 +1,10 @@
 """deploy/install.sh can be run twice; its services are what systemd takes and give an agent few rights."""
 
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.deploy.site import CHARGEBUS, ROOT, environment
 from tests.missing import missing
 
 UNITS = ROOT / "deploy/systemd"
+AGENTS_GROUP = 50000
 SCRIPTS = [
     str(path.relative_to(ROOT)) for folder in ("deploy", "tests") for path in sorted((ROOT / folder).rglob("*.sh"))
 ]
@@ -44,6 +47,37 @@ def test_it_can_be_run_twice(tmp_path: Path) -> None:
     assert second.stdout == f"installed {broker}/conf.d/chargebus.conf\n"
     assert {path: path.read_bytes() for path in settings.rglob("*") if path.is_file()} == before
     assert not list(tmp_path.rglob("*.new"))
+
+
+def as_agent(number: int, folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script with the rights of an agent's user, in the group of all agents, as the unit does."""
+    return subprocess.run(
+        ["sh", "-c", script], cwd=folder, user=number, group=AGENTS_GROUP, extra_groups=[], umask=0o077,
+        capture_output=True, text=True, timeout=20,
+    )  # fmt: skip
+
+
+def test_an_agent_neither_reads_nor_removes_the_files_of_another(tmp_path: Path) -> None:
+    """X6: one Unix user for all agents let each read the others' databases and keys."""
+    if os.geteuid() != 0:
+        missing("root, who alone can act as other users")
+    unit = (UNITS / "chargebus@.service").read_text()
+    assert "User=chargebus-%i\nGroup=chargebus\n" in unit and "UMask=0077\n" in unit
+    assert install(tmp_path, "garage", "broker.lan").returncode == 0
+    data = tmp_path / "var/lib/chargebus"
+    assert data.stat().st_mode & 0o7777 == 0o3770
+    with tempfile.TemporaryDirectory(prefix="chargebus-users-") as open_to_all:
+        folder = Path(open_to_all)
+        folder.chmod(0o755)
+        shared = folder / "data"
+        shared.mkdir()
+        os.chown(shared, 0, AGENTS_GROUP)
+        shared.chmod(data.stat().st_mode & 0o7777)
+        assert as_agent(50001, shared, "echo mine >ledger.sqlite3").returncode == 0
+        for attempt in ("cat ledger.sqlite3", "echo x >ledger.sqlite3", "rm -f ledger.sqlite3", "mv ledger.sqlite3 x"):
+            assert as_agent(50002, shared, attempt).returncode != 0, attempt
+        assert (shared / "ledger.sqlite3").read_text() == "mine\n"
+        assert as_agent(50002, shared, "echo mine >csms.sqlite3 && rm csms.sqlite3").returncode == 0
 
 
 def test_wrong_arguments_install_nothing(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ from tests.integration.ear import SITE, Ear
 pytestmark = pytest.mark.broker
 
 TOKEN = IdToken(type=IdTokenType.APP, value="ada")
-TOPIC = CHARGER_COMMAND.format(SITE, charger="c1")
+TOPIC = CHARGER_COMMAND.format(SITE, charger="c1", sender="technician")
 
 _numbers = itertools.count(1)
 
@@ -64,7 +64,7 @@ def make(kind: type[CommandBase], /, *, deadline_s: float = 10, **fields: Any) -
 
 async def answer(ear: Ear, command: Any) -> CommandReply:
     """Send a command and return its final reply."""
-    await ear.say(CHARGER_COMMAND, command, charger="c1")
+    await ear.say(CHARGER_COMMAND, command, charger="c1", sender="technician")
     return await final(ear, command.id)
 
 
@@ -185,7 +185,7 @@ async def test_the_same_id_is_answered_again_and_executed_once(ear: Ear, start_c
 async def test_a_retained_command_is_ignored(broker: RunningBroker, start_charger: StartCharger) -> None:
     async with Ear(broker) as ear:  # its own: a retained command breaks the contract
         waiting = make(Identify, deadline_s=600)
-        await ear.say(CHARGER_COMMAND, waiting, charger="c1", retain=True)
+        await ear.say(CHARGER_COMMAND, waiting, charger="c1", sender="technician", retain=True)
         await start_charger("c1")
         assert (await answer(ear, make(Trigger, message="state"))).stage is ReplyStage.DONE
         assert [reply for reply in ear.all(CHARGER_COMMAND_REPLY, charger="c1") if reply.id == waiting.id] == []

@@ -98,6 +98,7 @@ def test_a_whole_session() -> None:
         "reason": StopReason.EV_DISCONNECTED,
         "reservation_id": None,
         "settled_by": None,
+        "energy_impossible": False,
     }
     assert told.id_token == CARD
 

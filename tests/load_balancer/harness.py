@@ -233,8 +233,11 @@ class Site:
     # --- what came of it ---
 
     def messages(self, topic: Topic[Any], **ids: str) -> list[Any]:
-        name = topic.format(SITE, **ids)
-        return [topic.decode(payload) for at, payload in self.published if at == name and payload]
+        return [
+            topic.decode(payload)
+            for at, payload in self.published
+            if payload and (address := parse_topic(at)).topic is topic and ids.items() <= address.ids.items()
+        ]
 
     def orders(self, name: str) -> list[SetLimit]:
         return [each for each in self.messages(CHARGER_COMMAND, charger=name) if isinstance(each, SetLimit)]

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from agents.load_balancer.claim import GRACE_S
-from agents.load_balancer.models import WorstRow
+from agents.load_balancer.due import DEADLINE_S
+from agents.load_balancer.models import OutstandingRow
 from agents.runtime.store import Store, StoreUnavailable
 from bus_schema import Message
 from bus_schema.balancing import Wish
@@ -18,6 +19,7 @@ from bus_schema.site_messages import AgentClaim, SessionsQuery, WhyQuery
 from bus_schema.topics import (
     AGENT_CLAIM,
     AGENT_QUERY,
+    AGENT_REJECTED,
     AGENT_STORY,
     CHARGER_COMMAND,
     CHARGER_DECISION,
@@ -79,13 +81,17 @@ async def test_what_may_be_drawn_is_on_disk_before_it_is_on_the_bus() -> None:
             if isinstance(message, SetLimit):
                 charger = topic.split("/")[4]
                 with site.store.engine.connect() as db:
-                    stored = db.execute(sa.select(WorstRow.current_a).where(WorstRow.charger == charger)).scalar()
-                seen.append((message.current_a, stored))
+                    rows = db.execute(sa.select(OutstandingRow).where(OutstandingRow.charger == charger)).all()
+                seen.append((message, rows))
 
         site.before = look
         await site.ready("c1", "c2")
-        assert any(current_a > 6 for current_a, _ in seen)
-        assert all(current_a == 0 or (stored or 0) >= current_a for current_a, stored in seen)
+        assert any(order.current_a > 6 for order, _ in seen)
+        least_s = DEADLINE_S + site.agent.safety.margins.clock_s + site.agent.safety.margins.expiry_s
+        for order, rows in seen:
+            assert order.current_a == 0 or any(
+                row.current_a >= order.current_a and row.life_s >= least_s + order.valid_for_s for row in rows
+            )
 
 
 async def test_the_next_process_knows_what_the_last_one_granted() -> None:
@@ -195,13 +201,13 @@ async def test_a_fallback_or_wiring_that_differs_raises_an_alarm_and_the_worse_c
 async def test_chargers_are_configured_only_where_the_site_allows_it() -> None:
     for allowed in (False, True):
         async with Site({**TABLE, "configure_chargers": allowed}) as site:
-            site.introduce("c1", required_sources=["ocpp"], fallback_current_a=10.0)
+            site.introduce("c1", required_sources=["ocpp_bridge"], fallback_current_a=10.0)
             site.introduce("c2")
             await site.run(30)
             told = [each for each in site.messages(CHARGER_COMMAND, charger="c1") if isinstance(each, Configure)]
             assert len(told) == allowed
             if allowed:
-                wanted = {"required_sources": ["ocpp", "load_balancer"], "fallback_current_a": 6.0}
+                wanted = {"required_sources": ["ocpp_bridge", "load_balancer"], "fallback_current_a": 6.0}
                 assert told[0].settings == wanted
             assert not [each for each in site.messages(CHARGER_COMMAND, charger="c2") if isinstance(each, Configure)]
 
@@ -230,11 +236,29 @@ async def test_another_balancers_orders_are_seen_and_counted() -> None:
         foreign = SetLimit(
             ts=now, id="other-1", source="load_balancer", deadline_ts=now + 5000, current_a=28.0, valid_for_s=60
         )
-        site.say(CHARGER_COMMAND, foreign, charger="c2")
+        site.say(CHARGER_COMMAND, foreign, charger="c2", sender="load_balancer")
         await settle()
         assert site.agent.safety.worst_a("c2", site.clock.monotonic_s()) == 28
         await site.run(3)
         assert "somebody else gives orders" in site.alarms()["balancer-two"].text
+
+
+async def test_an_order_in_this_name_from_somebody_else_counts_nothing_and_is_reported() -> None:
+    """Fault X6: chargers refuse it, hence nothing more may be drawn; without a report nobody would know."""
+    async with Site() as site:
+        await site.ready("c1")
+        now = site.clock.now_ms()
+        forged = SetLimit(
+            ts=now, id="other-1", source="load_balancer", deadline_ts=now + 5000, current_a=28.0, valid_for_s=60
+        )
+        before_a = site.agent.safety.worst_a("c2", site.clock.monotonic_s())
+        site.say(CHARGER_COMMAND, forged, charger="c2", sender="console")
+        await site.run(3)
+        assert site.agent.safety.worst_a("c2", site.clock.monotonic_s()) == before_a
+        assert "balancer-two" not in site.alarms()
+        (report,) = site.messages(AGENT_REJECTED, agent="load_balancer")
+        assert (report.code, report.topic.rpartition("/")[2]) == ("not_allowed", "console")
+        assert report.reason.startswith("console may not command as load_balancer")
 
 
 async def test_a_second_balancer_stands_by_and_says_so() -> None:

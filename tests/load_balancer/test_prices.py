@@ -45,7 +45,7 @@ class Garage:
         self.taken_wh = {"c1": 0.0, "c2": 0.0}
         self.cost = 0.0
         for name in self.taken_wh:
-            self.decider.safety.describe(name, fallback_a=6.0, rated_a=32.0, obeys=True)
+            self.decider.safety.describe(name, fallback_a=6.0, rated_a=32.0, obeys=True, now_s=-1e9)
             self.decider.views[name].online = True
 
     def plug(self, name: str, wanted_wh: int, departure_ms: int) -> None:

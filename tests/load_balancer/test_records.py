@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
+from agents.load_balancer import history
 from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.history import Told
-from agents.load_balancer.models import GrantRow, WorstRow
+from agents.load_balancer.models import GrantRow
+from agents.load_balancer.outstanding import Place, Step
 from agents.load_balancer.records import Records
+from agents.runtime.migration import upgrade
 from agents.runtime.store import Store, StoreUnavailable
 
 
@@ -32,8 +36,17 @@ class Slow(Store):
             raise StoreUnavailable("disk full (in this test)")
         return await super().run(work)
 
-    async def worst_a(self) -> dict[str, float]:
-        return await self.run(lambda db: {each.charger: each.current_a for each in db.scalars(sa.select(WorstRow))})
+    async def left(self) -> dict[str, list[tuple[float, float]]]:
+        """Return what a later life would find: amperes and seconds."""
+        found = await self.run(lambda db: history.begin(db, Random(2)))
+        return {name: [(step.current_a, step.life_s) for step in steps] for name, steps in found.outstanding.items()}
+
+
+WING = Place(("wing", "main"), ("L1", "L2", "L3"), 230.0)
+
+
+def draws(current_a: float, life_s: float = 105.0, executable_s: float = 35.0, place: Place = WING) -> list[Step]:
+    return [Step(current_a, executable_s, life_s, place)]
 
 
 async def begun(store: Store) -> Records:
@@ -46,30 +59,62 @@ async def test_a_raise_is_covered_only_once_it_is_written() -> None:
     store = Slow()
     records = await begun(store)
     store.open.clear()
-    writing = asyncio.ensure_future(records.cover({"c1": 16.0}, 0.0))
+    writing = asyncio.ensure_future(records.cover({"c1": draws(16.0)}, 0.0))
     await asyncio.sleep(0)
-    assert not records.covers({"c1": 16.0})
+    assert not records.covers({"c1": draws(16.0)})
     store.open.set()
     await writing
-    assert records.covers({"c1": 16.0}) and not records.covers({"c1": 16.1})
-    assert await store.worst_a() == {"c1": 16.0}
+    assert records.covers({"c1": draws(16.0)}) and not records.covers({"c1": draws(16.1)})
+    assert await store.left() == {"c1": [(16.0, 105.0)]}
+
+
+async def test_an_end_is_covered_as_the_current_is() -> None:
+    store = Slow()
+    records = await begun(store)
+    await records.cover({"c1": draws(16.0)}, 0.0)
+    for more in (
+        draws(16.0, life_s=105.1),
+        draws(16.0, executable_s=35.1),
+        draws(16.0, place=replace(WING, phases=())),
+    ):
+        assert not records.covers({"c1": more})
+    await records.cover({"c1": draws(6.0, life_s=345.0)}, 1.0)
+    assert records.covers({"c1": draws(6.0, life_s=345.0)}) and not records.covers({"c1": draws(7.0, life_s=106.0)})
+    assert records.longest_life_s("c1", draws(6.0)[0]) == 345.0
+    assert records.longest_life_s("c1", draws(16.0)[0]) == 105.0
+    assert records.longest_life_s("c1", draws(17.0)[0]) == 0.0
+    assert await store.left() == {"c1": [(16.0, 105.0), (6.0, 345.0)]}
+
+
+async def test_what_nobody_renews_runs_out_in_the_database_too() -> None:
+    """Else a grant that nobody answers would count in full again with every restart."""
+    store = Slow()
+    records = await begun(store)
+    await records.cover({"c1": draws(16.0, 300.0)}, 0.0)
+    await records.save(lambda: {"c1": draws(16.0, 280.0)}, 20.0)
+    assert records.covers({"c1": draws(16.0, 300.0)})
+    await records.save(lambda: {"c1": draws(16.0, 262.0)}, 38.0)
+    assert not records.covers({"c1": draws(16.0, 265.1)})
+    await records.save(lambda: {"c1": ()}, 300.0)
+    assert not records.covers({"c1": draws(0.1)}) and records.covers({"c1": draws(0.0)})
+    assert await store.left() == {}
 
 
 async def test_what_is_being_lowered_covers_nothing_any_more() -> None:
     store = Slow()
     records = await begun(store)
-    await records.cover({"c1": 16.0, "c2": 10.0}, 0.0)
+    await records.cover({"c1": draws(16.0), "c2": draws(10.0)}, 0.0)
     store.open.clear()
-    still_a = {"c1": 6.0, "c2": 10.0}
-    lowering = asyncio.ensure_future(records.save(lambda: still_a, 5.0))
-    raising = asyncio.ensure_future(records.cover({"c1": 12.0}, 5.0))
+    still = {"c1": draws(6.0), "c2": draws(10.0)}
+    lowering = asyncio.ensure_future(records.save(lambda: still, 5.0))
+    raising = asyncio.ensure_future(records.cover({"c1": draws(12.0)}, 5.0))
     await asyncio.sleep(0)
-    assert not records.covers({"c1": 12.0}) and records.covers({"c2": 10.0})
+    assert not records.covers({"c1": draws(12.0)}) and records.covers({"c1": draws(6.0), "c2": draws(10.0)})
     store.open.set()
     await lowering
     await raising
-    assert await store.worst_a() == {"c1": 12.0, "c2": 10.0}
-    assert records.covers({"c1": 12.0}) and not records.covers({"c1": 16.0})
+    assert records.covers({"c1": draws(12.0)}) and not records.covers({"c1": draws(16.0)})
+    assert await store.left() == {"c1": [(12.0, 105.0)], "c2": [(10.0, 105.0)]}
 
 
 async def test_a_database_that_fails_covers_no_raise_and_loses_no_reason() -> None:
@@ -77,14 +122,14 @@ async def test_a_database_that_fails_covers_no_raise_and_loses_no_reason() -> No
     records = await begun(store)
     store.broken = True
     records.note_told(Told("c1", 1_000, 6.0, "none", "6 A: why"))
-    await records.cover({"c1": 16.0}, 0.0)
-    assert not records.covers({"c1": 6.0})
+    await records.cover({"c1": draws(16.0)}, 0.0)
+    assert not records.covers({"c1": draws(6.0)})
     with pytest.raises(StoreUnavailable):
         await records.save(dict, 5.0)
     store.broken = False
     await records.save(dict, 10.0)
     assert await store.run(lambda db: [each.explanation for each in db.scalars(sa.select(GrantRow))]) == ["6 A: why"]
-    assert await store.worst_a() == {}
+    assert await store.left() == {}
 
 
 async def test_a_stretch_ends_where_the_next_of_its_charger_begins() -> None:
@@ -112,6 +157,16 @@ async def test_a_newer_process_on_the_database_ends_this_one() -> None:
     store = Slow()
     records = await begun(store)
     await begun(store)
-    await records.cover({"c1": 16.0}, 0.0)
+    await records.cover({"c1": draws(16.0)}, 0.0)
     assert records.replaced
-    assert await store.worst_a() == {}
+    assert await store.left() == {}
+
+
+async def test_a_database_of_before_counts_for_the_longest_that_was_ever_granted() -> None:
+    store = Store("sqlite://", LoadBalancer.migrations, threaded=False)
+    with store.engine.begin() as connection:
+        upgrade(connection, str(LoadBalancer.migrations), "0002")
+        connection.execute(sa.text("INSERT INTO load_balancer_worst VALUES ('c1', 32.0), ('c2', 0.0)"))
+    store.upgrade()
+    records = await begun(store)
+    assert records.stored == {"c1": (Step(32.0, 35.0, 1845.0, Place((), ("L1", "L2", "L3"), 230.0)),)}

@@ -15,6 +15,8 @@ from agents.load_balancer.site import Circuit, Site, SiteCharger, build
 
 MARGINS = Margins()
 DEADLINE_S, LEASE_S = 5.0, 60.0
+BEFORE_S = -1_000.0
+"""So long ago that every car has followed."""
 
 
 def a_site(limit_a: float = 40.0, fallback_a: float = 6.0, chargers: int = 2) -> Site:
@@ -27,7 +29,7 @@ def a_site(limit_a: float = 40.0, fallback_a: float = 6.0, chargers: int = 2) ->
 def obeying(site: Site) -> Safety:
     safety = Safety(site)
     for name, each in site.chargers.items():
-        safety.describe(name, fallback_a=each.fallback_a, rated_a=each.rated_a, obeys=True)
+        safety.describe(name, fallback_a=each.fallback_a, rated_a=each.rated_a, obeys=True, now_s=BEFORE_S)
     return safety
 
 
@@ -43,17 +45,17 @@ def order(safety: Safety, wanted: dict[str, float], now_s: float, limit_a: float
 def test_a_new_charger_counts_as_rated_until_it_is_known_to_obey() -> None:
     safety = Safety(a_site())
     assert safety.worst_a("c1", 0) == 32
-    safety.describe("c1", fallback_a=6, rated_a=32, obeys=True)
+    safety.describe("c1", fallback_a=6, rated_a=32, obeys=True, now_s=BEFORE_S)
     assert safety.worst_a("c1", 0) == 6
 
 
 def test_the_worse_of_configuration_and_charger_counts() -> None:
     safety = Safety(a_site())
-    safety.describe("c1", fallback_a=10, rated_a=32, obeys=True)
+    safety.describe("c1", fallback_a=10, rated_a=32, obeys=True, now_s=BEFORE_S)
     assert safety.worst_a("c1", 0) == 10
-    safety.describe("c1", fallback_a=0, rated_a=32, obeys=True)
+    safety.describe("c1", fallback_a=0, rated_a=32, obeys=True, now_s=BEFORE_S)
     assert safety.worst_a("c1", 0) == 6
-    safety.describe("c1", fallback_a=0, rated_a=63, obeys=False)
+    safety.describe("c1", fallback_a=0, rated_a=63, obeys=False, now_s=BEFORE_S)
     assert safety.worst_a("c1", 0) == 63
 
 
@@ -192,15 +194,6 @@ def test_where_a_limit_has_fallen_nothing_is_renewed_beyond_it() -> None:
         safety.done(name, f"{name}@0", 0.1)
     later = order(safety, {"c1": 20, "c2": 20}, 20, limit_a=26)
     assert sum(each.current_a for each in later.values()) <= 26
-
-
-def test_recalled_grants_count_from_now_whatever_the_clocks_say() -> None:
-    safety = obeying(a_site())
-    safety.recall({"c1": 30.0}, 1_000, DEADLINE_S, LEASE_S)
-    assert order(safety, {"c2": 32}, 1_050)["c2"].current_a == 10
-    ends_s = 1_000 + DEADLINE_S + MARGINS.clock_s + LEASE_S + MARGINS.expiry_s
-    safety.advance(ends_s)
-    assert order(safety, {"c2": 32}, ends_s)["c2"].current_a == 32
 
 
 # --- against the worst charger that keeps the rules

@@ -43,4 +43,4 @@ def test_the_contract_lets_it_command_nothing() -> None:
 async def test_its_bus_refuses_a_command() -> None:
     async with Site(agent_type=ShadowBalancer) as site:
         with pytest.raises(ContractError, match="may not write charger_command"):
-            await site.agent.bus.publish(CHARGER_COMMAND, None, charger="c1")
+            await site.agent.bus.publish(CHARGER_COMMAND, None, charger="c1", sender="load_balancer")

@@ -22,11 +22,15 @@ class End:
         self.sent: list[str] = []
         self.closed_with: int | None = None
         self._open = True
+        self.half_open = False
+        """Whether the other end has gone without a word: nothing arrives, and no ping is answered."""
 
     async def send(self, text: str) -> None:
         if not self._open:
             raise ConnectionLost("closed")
         self.sent.append(text)
+        if self.half_open:
+            return
         self.other._queue.put_nowait(text)
 
     async def receive(self) -> str | bytes:
@@ -41,6 +45,9 @@ class End:
         for end in (self, self.other):
             end._open = False
             end._queue.put_nowait(ConnectionLost(reason or "closed", code))
+
+    async def alive(self, _within_s: float) -> bool:
+        return self._open and not self.half_open
 
     def put(self, data: str | bytes) -> None:
         """Let this end receive ``data``."""

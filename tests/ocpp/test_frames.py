@@ -72,7 +72,7 @@ def test_an_unknown_message_type_is_ignored_and_anything_else_is_answered():
     "text", ['[2,"1","A",{"x":NaN}]', '[2,"1","A",{"x":-Infinity}]', '[2,"1","A",{"x":"\\ud800"}]']
 )
 def test_what_only_python_takes_for_json_is_refused(text):
-    assert read_frame(text) == Malformed(None, "not JSON")
+    assert read_frame(text) == Malformed(None, "not JSON, or nested too deeply")
 
 
 def test_deep_nesting_and_long_numbers_are_refused():

@@ -63,7 +63,9 @@ async def test_a_backend_starts_limits_and_stops_a_charger(
         profile = datatypes.ChargingProfile(1, 0, "TxProfile", "Relative", schedule, transaction_id=1)
         assert (await steve.ask(call.SetChargingProfile(1, profile))).status == "Accepted"
         await ear.hears(
-            CHARGER_STATE, lambda state: state.limited_by == "ocpp" and state.offered_current_a == 7.0, charger="c1"
+            CHARGER_STATE,
+            lambda state: state.limited_by == "ocpp_bridge" and state.offered_current_a == 7.0,
+            charger="c1",
         )
         await charger.takes(car, 5)
         assert (await steve.ask(call.RemoteStopTransaction(1))).status == "Accepted"
@@ -141,7 +143,9 @@ async def test_the_embedded_backend_serves_the_bridge(
 ) -> None:
     port = free_port()
     await start_agent("ledger")
-    await start_agent("csms", port=port, stations={"c1": {"on_bus": False}}, id_tags={CARD: {}})
+    await start_agent(
+        "csms", port=port, stations={"c1": {"on_bus": False, "without_password": True}}, id_tags={CARD: {}}
+    )
     await start_agent("access", policies=["backend"])
     backend = {"name": "own", "url": f"ws://127.0.0.1:{port}"}
     bridge = await start_agent("ocpp_bridge", backends=[backend], reconnect_max_s=1)

@@ -31,7 +31,7 @@ async def test_a_profile_becomes_a_lease_that_is_renewed_and_released():
         assert await install(stage, 0, profile(10.0)) == "Accepted"
         await stage.pass_time(1)
         (lease,) = charger.executed("set_limit")
-        assert (lease.source, lease.current_a, lease.valid_for_s) == ("ocpp", 10.0, 300)
+        assert (lease.source, lease.current_a, lease.valid_for_s) == ("ocpp_bridge", 10.0, 300)
         assert "10 A: TxDefaultProfile 1 of the backend" in lease.reason
         await stage.pass_time(350)
         assert limits(charger) == [10.0] * 4

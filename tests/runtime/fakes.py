@@ -17,7 +17,7 @@ from agents.runtime.store import Store
 from bus_schema import Topic
 from bus_schema.charger_messages import Online, Telemetry
 from bus_schema.event import SessionSampled
-from bus_schema.topics import AGENT_REJECTED, CHARGER_EVENT, CHARGER_ONLINE, CHARGER_TELEMETRY
+from bus_schema.topics import AGENT_REJECTED, CHARGER_EVENT, CHARGER_ONLINE, CHARGER_TELEMETRY, parse_topic
 from bus_schema.words import ChargerStatus
 
 SITE = "garage"
@@ -77,8 +77,11 @@ class FakeTransport:
 
     def messages(self, topic: Topic[Any], **ids: str) -> list[Any]:
         """What was published on ``topic``, read."""
-        name = topic.format(SITE, **ids)
-        return [topic.decode(payload) for at, payload, _, _ in self.published if at == name]
+        return [
+            topic.decode(payload)
+            for at, payload, _, _ in self.published
+            if (address := parse_topic(at)).topic is topic and ids.items() <= address.ids.items()
+        ]
 
     def rejected(self, agent: str) -> list[Any]:
         return self.messages(AGENT_REJECTED, agent=agent)

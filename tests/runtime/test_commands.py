@@ -22,8 +22,8 @@ class Desk:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.transport = FakeTransport()
-        bus = TypedBus(SITE, "console", self.transport, self.clock, Counters())
-        self.sender = CommandSender(bus, self.clock, "console", random=Random(1))
+        bus = TypedBus(SITE, "access", self.transport, self.clock, Counters())
+        self.sender = CommandSender(bus, self.clock, "access", random=Random(1))
 
     def limit(self, **fields: Any) -> SetLimit:
         return self.sender.make(SetLimit, current_a=10.0, valid_for_s=60, **fields)
@@ -42,7 +42,7 @@ async def desk() -> Desk:
 def test_made_commands_carry_id_source_and_deadline() -> None:
     desk = Desk()
     command = desk.limit(deadline_s=5)
-    assert command.source == "console"
+    assert command.source == "access"
     assert command.deadline_ts == desk.clock.now_ms() + 5000
     assert command.ts == desk.clock.now_ms()
     assert len({desk.limit().id for _ in range(100)}) == 100
@@ -99,7 +99,7 @@ async def test_answers_of_others_do_not_count(desk: Desk) -> None:
     sending = asyncio.create_task(desk.sender.send("c1", command))
     await settle()
     desk.reply(command.id, ReplyStage.DONE, charger="c2")
-    desk.reply("console-0", ReplyStage.DONE)
+    desk.reply("access-0", ReplyStage.DONE)
     desk.reply(None, ReplyStage.REJECTED, code=ReplyCode.MALFORMED)
     await settle()
     assert not sending.done()
@@ -113,3 +113,11 @@ async def test_bus_that_is_away_is_told_to_the_caller(desk: Desk) -> None:
     with pytest.raises(BusUnavailable):
         await desk.sender.send("c1", desk.limit())
     assert desk.sender._waiting == {}
+
+
+def test_a_sender_cannot_be_made_that_chargers_would_refuse() -> None:
+    bus, clock = TypedBus(SITE, "access", FakeTransport(), ManualClock(), Counters()), ManualClock()
+    with pytest.raises(ValueError, match="access may not command as load_balancer"):
+        CommandSender(bus, clock, "access", source="load_balancer")
+    command = CommandSender(bus, clock, "anna", source="technician").make(Reset, kind="soft")
+    assert command.source == "technician"

@@ -356,7 +356,7 @@ async def test_own_reports_are_not_reported() -> None:
 
 async def test_foreign_sites_and_unknown_rows_are_ignored(world: World) -> None:
     world.bus.raw(CHARGER_ONLINE.format("elsewhere", charger="c1"), b"{")
-    world.bus.raw(CHARGER_COMMAND.format(SITE, charger="c1"), b"{")
+    world.bus.raw(CHARGER_COMMAND.format(SITE, charger="c1", sender="technician"), b"{")
     await settle()
     assert world.host.counters.ignored == 2
     assert world.rejected == []
@@ -382,7 +382,7 @@ async def test_retained_command_is_refused_but_a_retained_event_is_not() -> None
     clock, transport = ManualClock(), FakeTransport()
     host = make_host(Station, clock, transport)
     await host.start()
-    Delivery(host).raw(CHARGER_COMMAND.format(SITE, charger="c1"), b"{}", retained=True)
+    Delivery(host).raw(CHARGER_COMMAND.format(SITE, charger="c1", sender="technician"), b"{}", retained=True)
     await settle()
     assert [report.code for report in transport.rejected("station")] == ["retained"]
     assert Station.seen == []

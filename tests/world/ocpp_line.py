@@ -39,6 +39,10 @@ class End:
             raise item
         return item
 
+    async def alive(self, within_s: float) -> bool:
+        await asyncio.sleep(within_s if self._line.dead else 0.05)
+        return self._line.open and not self._line.dead
+
     async def close(self, code: int = 1000, reason: str = "") -> None:
         self._line.cut(code, reason)
 

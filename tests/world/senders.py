@@ -62,7 +62,7 @@ class Sender:
 
     def send(self, charger: str, payload: bytes | dict[str, Any], *, retain: bool = False) -> None:
         raw = json.dumps(payload).encode() if isinstance(payload, dict) else payload
-        self.client.publish(CHARGER_COMMAND.format(self._site, charger=charger), raw, 1, retain)
+        self.client.publish(CHARGER_COMMAND.format(self._site, charger=charger, sender=self.user), raw, 1, retain)
 
     def again(self, low_ms: int, high_ms: int, act: Callable[[], None]) -> None:
         """Call ``act`` after a random while, if still active then."""
@@ -146,7 +146,9 @@ class Technician(Sender):
             self.send(*self.random.choice(self._sent[-30:]))
         elif chance < 0.88:
             self._remember(charger, json.dumps(self._stale(self._make())).encode())
-        elif chance < 0.92:
+        elif chance < 0.90:
+            self._remember(charger, json.dumps(self._in_a_foreign_name()).encode())
+        elif chance < 0.93:
             self.retained.add(charger)
             self.send(charger, self._make(), retain=True)
         else:
@@ -184,7 +186,7 @@ class Technician(Sender):
             [
                 {"fallback_current_a": self.random.choice([0.0, 6.0, 8.0, 16.0])},
                 {"max_current_a": self.random.choice([6.0, 10.0, 20.0, 32.0])},
-                {"required_sources": self.random.choice([[], ["load_balancer"], ["load_balancer", "ocpp"]])},
+                {"required_sources": self.random.choice([[], ["load_balancer"], ["load_balancer", "ocpp_bridge"]])},
                 {"idle_end_s": self.random.choice([0, 0, 40])},
                 {"telemetry_interval_s": self.random.choice([1, 5])},
                 {"sample_interval_s": self.random.choice([10, 60])},
@@ -213,6 +215,11 @@ class Technician(Sender):
         command["ts"] -= age_ms
         command["deadline_ts"] -= age_ms if self.random.random() < 0.6 else 0
         return command
+
+    def _in_a_foreign_name(self) -> dict[str, Any]:
+        """What a stolen account of a technician would try: more current, under the balancer's name."""
+        command = self.command("set_limit", current_a=80, valid_for_s=3600)
+        return command | {"source": self.random.choice(["load_balancer", "access", "c1"])}
 
     def _malformed(self, command: dict[str, Any]) -> bytes:
         raw = json.dumps(command).encode()

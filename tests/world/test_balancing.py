@@ -8,15 +8,21 @@ import pytest
 from tests.world.balancing import Scenario, many, run
 from tests.world.balancing.mutations import MUTATIONS, caught
 from tests.world.faults import KINDS
+from tests.world.seeds import PARTS, seeds_of_this_run
 
-SEEDS = 150
+SEEDS, MINUTES = 60, 3.0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_no_scenario_exceeds_a_limit() -> None:
-    scenarios = [Scenario(seed, minutes=3.0, settle=False) for seed in range(20_001, 20_001 + SEEDS)]
-    failed = [f"seed {result.scenario.seed}: {result.problem}" for result in many(scenarios) if not result.outcome]
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_scenario_exceeds_a_limit(part: int) -> None:
+    scenarios = [Scenario(seed, minutes=MINUTES, settle=False) for seed in seeds_of_this_run(20_001, SEEDS, part)]
+    failed = [
+        f"{result.problem}\nreplay: python -m tests.world.balancing --seed {result.scenario.seed} --minutes {MINUTES:g}"
+        for result in many(scenarios)
+        if not result.outcome
+    ]
     assert not failed, "\n".join(failed)
 
 

@@ -157,6 +157,10 @@ class V16Link:
         outcome, answer = await self._ask(request)
         return outcome, {} if answer is None else known.response.to_payload(answer)
 
+    async def alive(self, within_s: float) -> bool:
+        """Ping it."""
+        return await self._dispatcher.alive(within_s)
+
     async def close(self, reason: str) -> None:
         """Close the connection."""
         await self._dispatcher.close(1000, reason)

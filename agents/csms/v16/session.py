@@ -12,6 +12,7 @@ from agents.csms.id_tags import same, token_of
 from agents.csms.journal import Change
 from agents.csms.messages import Measured
 from agents.csms.models import StationRow
+from agents.csms.pace import Pace
 from agents.csms.settings import CsmsSettings
 from agents.csms.state import ConnectorState
 from agents.csms.stations import Authorizing, Judgement, KnownStation, Port, asked_at
@@ -50,12 +51,16 @@ class V16Session:
         authorizing: Authorizing,
         log: FilteringBoundLogger,
         *,
+        pace: Pace,
+        session_ids: Callable[[], str],
         booted: Callable[[], None],
         measured: Callable[[Port, Measured], None],
         transferred: Callable[[Port, str, bool, str], None],
     ) -> None:
-        """``booted`` is told after a BootNotification was answered, ``measured`` of readings, ``transferred`` of the
-        end of an upload or an installation.
+        """``pace`` slows it down, ``session_ids`` draws ids for sessions.
+
+        ``booted`` is told after a BootNotification was answered, ``measured`` of readings, ``transferred`` of the end
+        of an upload or an installation.
         """
         self._station = station
         self._settings = settings
@@ -63,6 +68,8 @@ class V16Session:
         self._clock = clock
         self._authorizing = authorizing
         self._log = log
+        self._pace = pace
+        self._session_ids = session_ids
         self._booted = booted
         self._measured = measured
         self._transferred = transferred
@@ -101,7 +108,8 @@ class V16Session:
         def work(db: Database) -> None:
             db.merge(StationRow(identity=identity, about=json.dumps(about), booted_ms=now_ms))
 
-        await self._store.run(work)
+        if self._station.known:
+            await self._store.run(work)
         self._station.about = f"{request.charge_point_vendor} {request.charge_point_model}"
         self._station.firmware = request.firmware_version or ""
         self._log.info("station_booted", station=identity, **about)
@@ -126,10 +134,8 @@ class V16Session:
         return call_result.StatusNotification()
 
     async def _authorize(self, request: call.Authorize) -> call_result.Authorize:
-        judgement = self._authorizing.known(self._station, None, request.id_tag)
-        port = asked_at(self._station)
-        if judgement is None:
-            judgement = Judgement("Invalid") if port is None else await self._authorizing.ask(port, request.id_tag)
+        known = self._authorizing.known(self._station, None, request.id_tag)
+        judgement = await self._judged(known, asked_at(self._station), request.id_tag)
         return call_result.Authorize(id_tag_info=_info(judgement.status, judgement.parent))
 
     # Transactions
@@ -145,18 +151,22 @@ class V16Session:
         ts = moment(_time(request.timestamp), now_ms)
         port = self._port(request.connector_id, "StartTransaction")
         if port is None:
-            row = await self._store.run(lambda db: insert_start(db, key, ts, "Invalid", "", discarded=True))
+            row = await self._store.run(
+                lambda db: insert_start(db, key, ts, "Invalid", "", now_ms=now_ms, discarded=True)
+            )
             return _started(row.id, "Invalid", "")
         judgement = await self._judged_at_start(port, request.id_tag, ts, now_ms)
+        session_id = self._session_ids()
 
         def begin(db: Database, state: ConnectorState) -> tuple[Change, int]:
             # Another connection of the station may have brought the same while somebody was asked.
             before = find_start(db, key)
             if before is not None:
                 return Change(state), before.id
-            row = insert_start(db, key, ts, judgement.status, judgement.parent)
+            row = insert_start(db, key, ts, judgement.status, judgement.parent, now_ms=now_ms)
             change = started(
                 state,
+                session_id=session_id,
                 transaction_id=row.id,
                 id_tag=request.id_tag,
                 id_token=token_of(request.id_tag),
@@ -177,11 +187,9 @@ class V16Session:
 
     async def _judged_at_start(self, port: Port, id_tag: str, ts: int, now_ms: int) -> Judgement:
         known = self._authorizing.known(self._station, port, id_tag)
-        if known is not None:
-            return known
-        if ts < now_ms - OLD_MS:
+        if known is None and ts < now_ms - OLD_MS:
             return Judgement("Accepted")
-        if port.connector.state.session is not None:
+        if known is None and port.connector.state.session is not None:
             # Whoever is asked must not take the card for one that is to end the session which the station has lost.
             lost = "the station began another transaction without ending this one"
             identity = self._station.identity
@@ -191,7 +199,21 @@ class V16Session:
                 return ended(state, None, ts, StopReason.OTHER, lost, None), None
 
             await port.connector.change_with(close)
-        return await self._authorizing.ask(port, id_tag)
+        return await self._judged(known, port, id_tag)
+
+    async def _judged(self, known: Judgement | None, port: Port | None, id_tag: str) -> Judgement:
+        """Return what is said of a card: what is known already, or what the bus says; slowly after many refusals."""
+        identity = self._station.identity
+        if known is not None and known.accepted:
+            return known
+        if not await self._pace.may_try_card(identity):
+            return known or Judgement("Invalid")
+        judgement = known
+        if judgement is None:
+            judgement = Judgement("Invalid") if port is None else await self._authorizing.ask(port, id_tag)
+        if not judgement.accepted:
+            self._pace.card_refused(identity)
+        return judgement
 
     async def _stop(self, request: call.StopTransaction) -> call_result.StopTransaction:
         identity, now_ms = self._station.identity, self._clock.now_ms()
@@ -235,11 +257,12 @@ class V16Session:
         self._log.warning(
             "unknown_transaction_stopped", station=self._station.identity, transaction=request.transaction_id
         )
+        now_ms = self._clock.now_ms()
         key = StartKey(self._station.identity, 0, request.id_tag or "", request.timestamp, request.meter_stop)
 
         def work(db: Database) -> None:
             if find_start(db, key) is None:
-                row = insert_start(db, key, ts, DISCARDED, "", discarded=True)
+                row = insert_start(db, key, ts, DISCARDED, "", now_ms=now_ms, discarded=True)
                 row.stopped_ms, row.meter_stop_wh = ts, request.meter_stop
                 row.reason = f"unknown transaction {request.transaction_id}"[:40]
 

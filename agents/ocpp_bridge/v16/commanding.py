@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from agents.runtime.agent import BusUnavailable
-from agents.runtime.commands import CommandSender, NoReply
+from agents.runtime.commands import NoReply
 from bus_schema.command import CommandBase, CommandReply
 from bus_schema.words import ReplyCode, ReplyStage
 
@@ -43,8 +43,8 @@ class Commanding:
         return await self.send(command, first=first, completion_s=completion_s)
 
     async def limit(self, kind: type[C], /, **fields: Any) -> CommandReply | None:
-        """Send a command about the lease of source ``ocpp``."""
-        return await self._send(self._shared.limits, self._shared.limits.make(kind, **fields), 0.0)
+        """Send a command about this agent's lease."""
+        return await self._send(self.make(kind, **fields), 0.0)
 
     async def send(
         self, command: CommandBase, *, first: bool = False, completion_s: float = ANSWER_WITHIN_S
@@ -52,12 +52,12 @@ class Commanding:
         """Send a command; with ``first`` its first answer is enough. None if there is none in time."""
         if not self._charge_point.present:
             return None
-        return await self._send(self._shared.commands, command, 0.0 if first else completion_s)
+        return await self._send(command, 0.0 if first else completion_s)
 
-    async def _send(self, sender: CommandSender, command: CommandBase, completion_s: float) -> CommandReply | None:
+    async def _send(self, command: CommandBase, completion_s: float) -> CommandReply | None:
         charge_point = self._charge_point
         try:
-            return await sender.send(charge_point.name, command, completion_s=completion_s)
+            return await self._shared.commands.send(charge_point.name, command, completion_s=completion_s)
         except NoReply as error:
             if error.accepted and completion_s == 0.0:
                 return _accepted(command, charge_point.boot_id, charge_point.clock.now_ms())

@@ -1,6 +1,5 @@
 """The history in InfluxDB, asked over HTTP in InfluxQL: ``/query`` of 1.x, which 2.x and 3 have too."""
 
-import json
 from typing import Self
 
 import urllib3
@@ -8,6 +7,7 @@ import urllib3
 from agents.runtime.history.influxql import influxql, read_answer
 from agents.runtime.history.query import HistoryQuery, HistoryUnavailable, Series
 from agents.runtime.history.settings import HistorySource
+from bus_schema.json_text import read_json
 
 
 class InfluxHistory:
@@ -44,7 +44,7 @@ class InfluxHistory:
             words = " ".join(body.decode("utf-8", "replace").split())[:300]
             raise HistoryUnavailable(f"{self._source.url} answers {answer.status}: {words}")
         try:
-            return read_answer(query, shape, json.loads(body))
+            return read_answer(query, shape, read_json(body))
         except ValueError as error:
             raise HistoryUnavailable(f"{self._source.url} answers something else than JSON") from error
 

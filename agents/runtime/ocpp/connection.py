@@ -21,5 +21,8 @@ class Connection(Protocol):
     async def receive(self) -> str | bytes:
         """Return the next message; ``bytes`` for a binary one. Raises :class:`ConnectionLost`."""
 
+    async def alive(self, within_s: float) -> bool:
+        """Tell whether the peer shows within ``within_s`` seconds that it is there. Never raises."""
+
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close. Does nothing when it is closed already; never raises."""

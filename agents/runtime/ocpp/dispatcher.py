@@ -143,6 +143,10 @@ class Dispatcher:
         """Close the connection; :meth:`run` ends by it."""
         await self._connection.close(code, reason)
 
+    async def alive(self, within_s: float) -> bool:
+        """Tell whether the peer shows within ``within_s`` seconds that it is there. Never raises."""
+        return await self._connection.alive(within_s)
+
     # Our calls
 
     async def call(self, request: Any, *, timeout_s: float | None = None) -> Any:

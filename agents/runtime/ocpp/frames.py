@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from bus_schema.json_text import NotJson, read_json
+
 CALL, CALL_RESULT, CALL_ERROR = 2, 3, 4
 """Message type numbers."""
 
@@ -72,14 +74,6 @@ class Malformed:
 Frame = Call | CallResult | CallError | Malformed
 
 
-class _NotJson(ValueError):
-    pass
-
-
-def _no_constant(_name: str) -> Any:
-    raise _NotJson("NaN and Infinity are not JSON")
-
-
 def read_frame(data: str | bytes, max_bytes: int = MAX_FRAME_BYTES) -> Frame:
     """Return what ``data`` is. Never raises."""
     if not isinstance(data, str):
@@ -88,15 +82,9 @@ def read_frame(data: str | bytes, max_bytes: int = MAX_FRAME_BYTES) -> Frame:
     if len(data) * 4 > max_bytes and (len(data) > max_bytes or len(data.encode("utf-8", "replace")) > max_bytes):
         return Malformed(None, f"longer than {max_bytes} bytes")
     try:
-        parts = json.loads(data, parse_constant=_no_constant)
-        if "\\u" in data or not data.isascii():
-            # An escaped half of a surrogate pair is no character: it could be neither stored nor sent on.
-            json.dumps(parts, ensure_ascii=False).encode()
-    except RecursionError:
-        return Malformed(None, "nested too deeply")
-    except ValueError:
-        # json.JSONDecodeError, UnicodeEncodeError, NaN, or an integer of thousands of digits.
-        return Malformed(None, "not JSON")
+        parts = read_json(data)
+    except NotJson:
+        return Malformed(None, "not JSON, or nested too deeply")
     if not isinstance(parts, list) or not parts:
         return Malformed(None, "not a JSON array with a message type")
     return _read_parts(parts)

@@ -1,5 +1,7 @@
 """A WebSocket as a connection, for either role."""
 
+import asyncio
+
 from websockets.asyncio.connection import Connection as Socket
 from websockets.exceptions import ConnectionClosed
 
@@ -26,6 +28,16 @@ class WebSocketConnection:
             return await self._socket.recv()
         except ConnectionClosed as closed:
             raise _lost(closed) from None
+
+    async def alive(self, within_s: float) -> bool:
+        """Tell whether the peer answers a ping within ``within_s`` seconds. Never raises."""
+        try:
+            async with asyncio.timeout(within_s):
+                # Also sending may wait: for a peer that takes nothing any more.
+                await (await self._socket.ping())
+        except (ConnectionClosed, TimeoutError):
+            return False
+        return True
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close, with at most 123 bytes of reason (RFC 6455)."""

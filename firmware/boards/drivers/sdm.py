@@ -23,7 +23,7 @@ def sdm630(master: "ModbusMaster", slave: int, phases: int, now_ms: int) -> Modb
 
     def decode(answers: "list[bytes]") -> "Reading | None":
         values = struct.unpack(">27f", answers[0])
-        return _reading(values[:phases], values[3 : 3 + phases], values[0x1A], struct.unpack(">f", answers[1])[0])
+        return _reading(values[:phases], values[3 : 3 + phases], values[0x1A], answers[1])
 
     return ModbusMeter(master, slave, SDM630_READS, decode, now_ms)
 
@@ -32,14 +32,27 @@ def sdm120(master: "ModbusMaster", slave: int, now_ms: int) -> ModbusMeter:
     """Return a driver for an SDM120, which has one phase."""
 
     def decode(answers: "list[bytes]") -> "Reading | None":
-        voltage_v, current_a, power_w, energy_kwh = [struct.unpack(">f", answer)[0] for answer in answers]
-        return _reading((voltage_v,), (current_a,), power_w, energy_kwh)
+        voltage_v, current_a, power_w = [struct.unpack(">f", answer)[0] for answer in answers[:3]]
+        return _reading((voltage_v,), (current_a,), power_w, answers[3])
 
     return ModbusMeter(master, slave, SDM120_READS, decode, now_ms)
 
 
+def watt_hours(energy_kwh: bytes) -> int:
+    """Return the whole Wh of a positive big-endian float of kWh, to the nearest.
+
+    In whole numbers, because a float of ESP32 has 24 bits: beyond 8.4 MWh it would be 1 Wh off.
+    """
+    bits = int.from_bytes(energy_kwh, "big")
+    exponent = (bits >> 23 & 0xFF) - 150
+    thousandfold = (bits & 0x7FFFFF | 0x800000) * 1000
+    if exponent >= 0:
+        return thousandfold << exponent
+    return ((thousandfold >> (-exponent - 1)) + 1) >> 1
+
+
 def _reading(
-    voltage_v: "tuple[float, ...]", current_a: "tuple[float, ...]", power_w: float, energy_kwh: float
+    voltage_v: "tuple[float, ...]", current_a: "tuple[float, ...]", power_w: float, energy: bytes
 ) -> "Reading | None":
     for value in voltage_v:
         if not within(value, 0.0, MAX_VOLTAGE_V):
@@ -47,9 +60,9 @@ def _reading(
     for value in current_a:
         if not within(value, -MAX_CURRENT_A, MAX_CURRENT_A):
             return None
+    energy_kwh = struct.unpack(">f", energy)[0]
     if not within(power_w, -MAX_POWER_W, MAX_POWER_W) or not within(energy_kwh, 0.0, MAX_ENERGY_KWH):
         return None
     # The sign of a current is the direction of its power; what may flow is a matter of its size.
     size_a = tuple([abs(value) for value in current_a])
-    # Rounded, not cut: 1.001 kWh is 1.00099998… as a float.
-    return Reading(tuple(voltage_v), size_a, power_w, int(energy_kwh * 1000 + 0.5))
+    return Reading(tuple(voltage_v), size_a, power_w, watt_hours(energy))

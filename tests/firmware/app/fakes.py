@@ -367,7 +367,7 @@ class Bench:
     def send(self, op: str, **fields: Any) -> dict[str, Any]:
         """Send a command and return the last answer to it."""
         command = self.command(op, **fields)
-        self.deliver(json.dumps(command, ensure_ascii=False).encode())
+        self.deliver(json.dumps(command, ensure_ascii=False).encode(), sender=command["source"])
         return self.replies(command["id"])[-1]
 
     def command(self, op: str, **fields: Any) -> dict[str, Any]:
@@ -376,8 +376,8 @@ class Bench:
         command = {"ts": now, "id": f"id-{self._ids}", "source": "console", "deadline_ts": now + 5000, "op": op}
         return command | fields
 
-    def deliver(self, payload: bytes, retained: bool = False) -> None:
-        self.charger.on_message("ev/v1/garage/charger/c1/command", payload, retained)
+    def deliver(self, payload: bytes, retained: bool = False, sender: str = "console") -> None:
+        self.charger.on_message(f"ev/v1/garage/charger/c1/command/from/{sender}", payload, retained)
         self.tick()
 
     def authorize(self, value: str = "04A1", kind: str = "rfid", **fields: Any) -> dict[str, Any]:

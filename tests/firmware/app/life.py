@@ -17,6 +17,8 @@ from firmware.app.mqtt import MqttClient
 from firmware.app.storage import FileStorage
 
 T0 = 1800000000000
+START_WH = 5000
+MW_MS_PER_WH = 3600000000
 
 
 class Identity:
@@ -66,14 +68,15 @@ class Hardware:
         self.permitted = False
         self.contactor_closed = False
         self.change_count = 0
-        self.wh = 5000.0
+        self.mw_ms = 0
         self.at = 0
         self.cards = []
         self.restarted = None
 
     def settle(self):
         now = self.clock.ticks_ms()
-        self.wh += self.power_w * (now - self.at) / 3600000
+        # Whole numbers, as a meter's register has them: floats of single precision would be 1 Wh off.
+        self.mw_ms += int(self.power_w * 1000) * (now - self.at)
         self.at = now
 
     @property
@@ -86,7 +89,7 @@ class Hardware:
 
     @property
     def energy_wh(self):
-        return int(self.wh)
+        return START_WH + self.mw_ms // MW_MS_PER_WH
 
     def changed(self):
         self.settle()
@@ -205,7 +208,7 @@ class Life:
         fields["source"] = "console"
         fields["ts"] = T0 + self.clock.now
         fields["deadline_ts"] = fields["ts"] + 5000
-        self.charger.on_message("ev/v1/garage/charger/c1/command", json.dumps(fields).encode(), False)
+        self.charger.on_message("ev/v1/garage/charger/c1/command/from/console", json.dumps(fields).encode(), False)
         self.run(0)
 
 
@@ -225,9 +228,9 @@ def virtual(folder):
     life.send(4, "configure", settings={"required_sources": ["load_balancer"], "fallback_current_a": 8})
     life.send(5, "resume")
     life.send(6, "explode")
-    life.charger.on_message("ev/v1/garage/charger/c1/command", b"[" * 4096, False)
-    life.charger.on_message("ev/v1/garage/charger/c1/command", b"\xff", False)
-    life.charger.on_message("ev/v1/garage/charger/c1/command", b" " * 4097, False)
+    life.charger.on_message("ev/v1/garage/charger/c1/command/from/console", b"[" * 4096, False)
+    life.charger.on_message("ev/v1/garage/charger/c1/command/from/console", b"\xff", False)
+    life.charger.on_message("ev/v1/garage/charger/c1/command/from/console", b" " * 4097, False)
     life.run(60)
     life.boot()  # the power fails
     life.run(5)

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bus_schema.command import Command
+from bus_schema.command import Command, may_speak_as
 from bus_schema.message import ContractError
 from bus_schema.topics import CHARGER_COMMAND
 from firmware.app.contract import COMMANDS
@@ -219,7 +219,7 @@ def test_a_character_in_two_halves_is_joined_and_half_a_one_refused() -> None:
     bench.deliver(json.dumps(base(id="b", op="pause", reason="\ud83d!")).encode())
     assert bench.of("command_reply")[-1]["code"] == "malformed"
     bench.deliver(
-        rb'{"ts":1800000000000,"id":"c","source":"s","deadline_ts":1900000000000,"op":"pause","reason":"\\ud83d"}'
+        rb'{"ts":1800000000000,"id":"c","source":"console","deadline_ts":1900000000000,"op":"pause","reason":"\\ud83d"}'
     )
     assert bench.state()["limit_reason"].endswith(r"\ud83d")
 
@@ -303,9 +303,7 @@ def test_hostile_payloads(payload: bytes) -> None:
     assert (reply["stage"], reply["code"], reply["id"]) == ("rejected", "malformed", None)
 
 
-@pytest.mark.parametrize(
-    "current", ["NaN", "Infinity", "-Infinity", "-1", "1e999", "1001", '"16"', "true", "null", "[16]"]
-)
+@pytest.mark.parametrize("current", ["-1", "1e999", "1001", '"16"', "true", "null", "[16]"])
 def test_amperes_that_are_none(current: str) -> None:
     bench = Bench()
     text = json.dumps(base(op="set_limit", valid_for_s=60, current_a=0)).replace(
@@ -333,7 +331,7 @@ def test_acknowledgements_that_are_none_are_counted() -> None:
     unread = bench.charger.unread
     for payload in (b"", b"[]", b"{}", b'{"boot_id":"x","seq":1}', b'{"boot_id":"0123456789ab","seq":0}', b"[" * 4096):
         bench.charger.on_message("ev/v1/garage/charger/c1/event/ack", payload, False)
-    bench.charger.on_message("ev/v1/garage/charger/c2/command", b"{}", False)
+    bench.charger.on_message("ev/v1/garage/charger/c2/command/from/console", b"{}", False)
     assert bench.charger.unread == unread + 7
 
 
@@ -344,3 +342,63 @@ def test_an_acknowledgement_of_what_was_never_made_forgets_nothing() -> None:
     bench.acknowledge(bench.charger.boot_id, 99)
     bench.acknowledge("0123456789ab", 1)
     assert bench.charger.journal.pending == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(sorted(VALID)),
+    st.sampled_from(["console", "access", "c2", "technician", "anna", "ocpp_bridge"]),
+    st.sampled_from(["load_balancer", "access", "local", "technician", "ledger"]),
+)
+def test_a_command_in_a_foreign_name_is_refused_and_counted(op: str, sender: str, source: str) -> None:
+    """Fault X6: neither a charger's stolen certificate nor a console speaks for the balancer."""
+    assume(not may_speak_as(sender, source))
+    bench = Bench()
+    bench.charge()
+    before = (bench.state(), bench.storage.writes, dict(bench.charger.leases.by_source))
+    payload = json.dumps(base(op=op, source=source, **VALID[op])).encode()
+    bench.deliver(payload, sender=sender)
+    bench.deliver(payload, sender=sender)
+    first, second = bench.replies("a")
+    assert (first["stage"], first["code"], first["op"]) == ("rejected", "not_allowed", op)
+    assert first["reason"].startswith(f"{sender} may not command as {source}")
+    assert second["code"] == "not_allowed"
+    assert bench.charger.commands.not_allowed == 2
+    assert before == (bench.state(), bench.storage.writes, dict(bench.charger.leases.by_source))
+
+
+def test_whoever_is_refused_for_the_name_does_not_use_up_the_id() -> None:
+    bench = Bench()
+    command = json.dumps(base(op="set_limit", source="load_balancer", **VALID["set_limit"])).encode()
+    bench.deliver(command, sender="console")
+    bench.deliver(command, sender="load_balancer")
+    assert [reply["stage"] for reply in bench.replies("a")] == ["rejected", "done"]
+    assert list(bench.charger.leases.by_source) == ["load_balancer"]
+
+
+def test_what_one_technician_has_limited_another_releases() -> None:
+    bench = Bench()
+    bench.deliver(json.dumps(base(op="set_limit", source="technician", **VALID["set_limit"])).encode(), sender="anna")
+    assert list(bench.charger.leases.by_source) == ["technician"]
+    bench.deliver(json.dumps(base(id="b", op="release_limit", source="technician")).encode(), sender="ben")
+    assert bench.replies("b")[-1]["stage"] == "done"
+    assert list(bench.charger.leases.by_source) == []
+
+
+@pytest.mark.parametrize(
+    ("sender", "source", "claimed", "shown"),
+    [
+        ("anna", "technician", None, "technician (anna)"),
+        ("anna", "technician", "ben", "technician (anna)"),
+        ("technician", "technician", "ben", "technician"),
+        ("console", "console", "anna", "console (anna)"),
+        ("access", "access", None, "access"),
+    ],
+)
+def test_who_ended_a_session_is_recorded(sender: str, source: str, claimed: str | None, shown: str) -> None:
+    bench = Bench()
+    bench.charge()
+    command = base(op="stop", source=source, on_behalf_of=claimed, **VALID["stop"])
+    bench.deliver(json.dumps(command).encode(), sender=sender)
+    bench.run(1)
+    assert bench.events("session_ended")[-1]["detail"] == f"stopped by {shown}"

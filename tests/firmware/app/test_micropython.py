@@ -61,6 +61,25 @@ async def test_the_same_life_on_micropython_and_cpython(micropython: str, tmp_pa
     assert any("€ 😀 % full" in message.get("limit_reason", "") for _, _, _, message in outputs[0])
 
 
+WHOLE_NUMBERS = """\
+[0, 0, 0, 0, 1001, 1234567, 8388609, 9999999, 16777215, 50000004, 10000000000]
+1000 [0, 1, 101, 101, 201]
+20000000 [0, 1, 101, 101, 201]
+2000000000 [0, 1, 101, 101, 201]
+[None, None, None, None]
+16777217 16777217 2027-01-15T12:39:37.217Z
+1073741823 1073741823 2027-01-27T18:15:41.823Z
+2147483649 2147483649 2027-02-09T04:31:23.649Z
+4294967297 4294967297 2027-03-06T01:02:47.297Z
+True
+"""
+
+
+async def test_registers_and_times_are_whole_numbers_in_single_precision_too(micropython: str) -> None:
+    for program in (micropython, sys.executable):
+        assert await life_program.run(program, LIFE.with_name("whole_numbers.py")) == WHOLE_NUMBERS, program
+
+
 class Site(Listener):
     """Ledger and access in one: acknowledges events and lets everybody charge 1 Wh."""
 

@@ -79,7 +79,7 @@ class ChargerLife(RuleBasedStateMachine):
     def command(self, op: str, **fields: Any) -> dict[str, Any] | None:
         command = self.bench.command(op, **fields)
         self.delivered[command["id"]] = 1
-        self.guarded(lambda: self.bench.deliver(json.dumps(command).encode()))
+        self.guarded(lambda: self.bench.deliver(json.dumps(command).encode(), sender=command["source"]))
         replies = self.bench.replies(command["id"])
         return replies[0] if replies else None
 
@@ -163,7 +163,7 @@ class ChargerLife(RuleBasedStateMachine):
         before = (dict(bench.charger.leases.by_source), bench.charger.sessions.session, bench.storage.writes)
         payload = json.dumps(bench.command("identify") | {"id": command_id})
         shown = len(bench.hardware.shown)
-        bench.charger.on_message("ev/v1/garage/charger/c1/command", payload.encode(), False)
+        bench.charger.on_message("ev/v1/garage/charger/c1/command/from/console", payload.encode(), False)
         assert before == (dict(bench.charger.leases.by_source), bench.charger.sessions.session, bench.storage.writes)
         assert len(bench.hardware.shown) == shown
         self.delivered[command_id] += 1

@@ -101,7 +101,7 @@ async def main(folder, image_url, log_url):
         fields.update({"op": op, "id": op, "source": "console"})
         fields["ts"] = clock.utc_ms()
         fields["deadline_ts"] = fields["ts"] + 5000
-        charger.on_message("ev/v1/garage/charger/c1/command", json.dumps(fields).encode(), False)
+        charger.on_message("ev/v1/garage/charger/c1/command/from/console", json.dumps(fields).encode(), False)
 
     boot("0.1.0")
     send("update_firmware", url=image_url)

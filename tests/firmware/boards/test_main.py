@@ -117,7 +117,7 @@ def test_the_drivers_faults_are_the_charger_s():
     ("break_it", "words"),
     [
         (lambda host: host.flash.files.clear(), "no identity yet: chargebus provision"),
-        (lambda host: host.flash.write("identity", b"{"), "identity in NVS is no JSON"),
+        (lambda host: host.flash.write("identity", b"{"), "identity in NVS: not JSON: it breaks off"),
         (lambda host: host.provision("identity", IDENTITY | {"phases": 7}), "phases is 1 to 3"),
         (lambda host: host.provision("identity", IDENTITY | {"drivers": {"meter": "x"}}), "meter 'x' is not known"),
         (lambda host: setattr(host.flash, "broken", True), "NVS refuses"),

@@ -1,6 +1,8 @@
 """Modbus meters: what they tell is what is told, and nothing else ever is."""
 
+import math
 import struct
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from firmware.boards.drivers.modbus_frames import crc16, find_answer, read_reque
 from firmware.boards.drivers.modbus_meter import STALE_MS
 from firmware.boards.drivers.pzem import pzem004t
 from firmware.boards.drivers.reading import Reading
-from firmware.boards.drivers.sdm import sdm120, sdm630
+from firmware.boards.drivers.sdm import sdm120, sdm630, watt_hours
 from tests.firmware.boards.virtual_devices import (
     Time,
     VirtualLine,
@@ -200,3 +202,9 @@ def test_random_faults_never_give_a_wrong_reading(data: st.DataObject):
         assert bench.run(data.draw(st.integers(20, 1500))) in (None, SDM630)
     bench.slave.fault = None
     assert bench.run(5000) == SDM630
+
+
+@given(st.floats(0, 10_000_000, width=32))
+def test_kwh_of_a_float_are_whole_wh_to_the_nearest(energy_kwh: float) -> None:
+    exact_wh = Fraction(energy_kwh) * 1000
+    assert watt_hours(struct.pack(">f", energy_kwh)) == math.floor(exact_wh + Fraction(1, 2))

@@ -123,7 +123,7 @@ class ChargerRig:
             "deadline_ts": utc_ms + 5_000,
             **fields,
         }
-        topic = "ev/v1/garage/charger/c1/command"
+        topic = "ev/v1/garage/charger/c1/command/from/access"
         self.charger.app.on_message(topic, json.dumps(message).encode(), False)
         self.charger.run(self.now_ms, force=True)
 

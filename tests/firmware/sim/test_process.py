@@ -51,7 +51,7 @@ class Backend:
     def command(self, charger: str, op: str, **fields: object) -> None:
         now_ms = time.time_ns() // 1_000_000
         head = {"op": op, "id": os.urandom(8).hex(), "source": "access", "ts": now_ms, "deadline_ts": now_ms + 5_000}
-        self._send(charger, "command", head | fields)
+        self._send(charger, "command/from/access", head | fields)
 
     def _send(self, charger: str, suffix: str, message: dict[str, Any]) -> None:
         self.client.publish(f"ev/v1/garage/charger/{charger}/{suffix}", json.dumps(message), 1)

@@ -78,7 +78,7 @@ class Station:
         command["source"] = "console"
         command["ts"] = self.clock.utc_ms()
         command["deadline_ts"] = command["ts"] + 5000
-        self.charger.on_message("ev/v1/garage/charger/c1/command", json.dumps(command).encode(), False)
+        self.charger.on_message("ev/v1/garage/charger/c1/command/from/console", json.dumps(command).encode(), False)
 
     def charge(self, caps):
         self.run(4000)

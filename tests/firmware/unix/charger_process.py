@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.brokers import RunningBroker
+from tests.firmware.unix.program import memory
 from tests.firmware.unix.site import Site
 from tests.waiting import eventually
 
@@ -16,15 +17,14 @@ Condition = Callable[[dict[str, Any]], bool]
 TOPIC = "ev/v1/garage/charger/c1"
 RESTART = 10
 """Exit code with which the process asks to be started again."""
-HEAP_TO_RUN_IN = "160K"
-"""Heap in which everything here runs, with room for what is freed again."""
 
 
 class Charger:
     """The process, and a site on the other side of the broker; with ``pki`` both speak TLS."""
 
     def __init__(self, program: str, folder: Path, broker: RunningBroker, pki: Path | None = None) -> None:
-        options = ["-X", f"heapsize={HEAP_TO_RUN_IN}", "-m", "firmware.boards.unix_main"]
+        self.memory = memory(program)
+        options = ["-X", f"heapsize={self.memory.heap}", "-m", "firmware.boards.unix_main"]
         self._command = [program, *options, str(folder), "garage", "c1", broker.host, str(broker.port)]
         trusted = None
         if pki is not None:

@@ -10,6 +10,9 @@ from rig import BOARD, Rig
 from firmware.boards.native_can import NativeCan
 from firmware.boards.native_pilot import NativePilot
 
+# A number may be out of range where machine words have 64 bits, and an overflow where they have 32.
+NOT_TAKEN = (TypeError, ValueError, OverflowError)
+
 
 def raises(error, function, *arguments, **keywords):
     try:
@@ -40,9 +43,9 @@ def bad_input(rig):
         assert raises((TypeError, ValueError), cp_pwm.snapshot, bad), bad
         assert raises((TypeError, ValueError), cp_pwm.event, bad), bad
     for bad in (-1, 1000001, 1 << 40, -(1 << 70), None, "16000"):
-        assert raises((TypeError, ValueError, OverflowError), cp_pwm.offer, bad), bad
+        assert raises(NOT_TAKEN, cp_pwm.offer, bad), bad
     for bad in (-(1 << 40), 2000000, "warm"):
-        assert raises((TypeError, ValueError), cp_pwm.temperature, bad), bad
+        assert raises(NOT_TAKEN, cp_pwm.temperature, bad), bad
     assert raises(ValueError, cp_pwm.circuit_set, no_such_thing=1)
     assert raises(ValueError, cp_pwm.circuit_get, "no_such_thing")
     assert raises(ValueError, cp_pwm.circuit_run, 0)

@@ -74,7 +74,9 @@ async def test_a_session_over_tls_with_the_chargers_own_certificate(unix_port: s
         async with Charger(unix_port, tmp_path, broker, pki) as charger:
             charging = await charger.charge()
             assert charging["offered_current_a"] == 32.0
-            print(f"\nheap while charging over TLS: {await charger.ask('heap')} bytes")
+            heap = await charger.ask("heap")
+            print(f"\nheap while charging over TLS: {heap} bytes")
+            assert heap < charger.memory.kept_charging_over_tls
             charger.tell(set={"car_ohm": 0, "s2": 0, "cable_ohm": 1_000_000})
             await eventually(charger.ended_sessions)
             assert "broker: connected\n" in charger.output

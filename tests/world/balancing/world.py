@@ -160,7 +160,7 @@ class BalancedWorld(World):
     def _play_ledger(self, user: str, packet: Packet) -> None:
         """Acknowledge every event, so that journals empty and clocks are set."""
         if not packet.topic.endswith("/event") or user not in self.boxes:
-            if packet.topic.endswith("/command") and user == "load_balancer":
+            if packet.topic.endswith("/command/from/load_balancer"):
                 self.orders += 1
             return
         event = CHARGER_EVENT.decode(packet.payload)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bus_schema import MAX_MESSAGE_BYTES, Address, ContractError, Message
-from bus_schema.command import CommandBase, CommandReply
+from bus_schema.command import CommandBase, CommandReply, may_speak_as
 from bus_schema.topics import CHARGER_COMMAND, CHARGER_COMMAND_REPLY
 from bus_schema.words import ReplyCode, ReplyStage
 from tests.world.broker import Packet
@@ -71,19 +71,21 @@ class CommandsAreAnswered(Check):
         else:
             told.retained.discard(name)
             if name not in told.heard and name not in self._across[box.id]:
-                self._foresee(box, told, name, payload)
+                self._foresee(box, told, name, address.ids["sender"], payload)
             told.heard[name] = op
         boot = box.boots
         self.world.loop.at(self.world.loop.now_ms + FIRST_ANSWER_MS, lambda: self._due(box, boot, name))
 
-    def _foresee(self, box: ChargerBox, told: _Told, name: str, payload: bytes) -> None:
-        """Decide what the clock alone decides."""
+    def _foresee(self, box: ChargerBox, told: _Told, name: str, sender: str, payload: bytes) -> None:
+        """Decide what sender and clock alone decide."""
         try:
             command: CommandBase = CHARGER_COMMAND.decode(payload)
         except ContractError:
             return
         utc_ms = box.utc_ms()
-        if utc_ms is None:
+        if not may_speak_as(sender, command.source):
+            told.expected[name] = (ReplyStage.REJECTED, ReplyCode.NOT_ALLOWED)
+        elif utc_ms is None:
             if command.op in ("set_limit", "release_limit"):
                 told.expected[name] = (ReplyStage.REJECTED, ReplyCode.CLOCK_UNSET)
         elif command.deadline_ts < utc_ms - CLOCK_MARGIN_MS:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bus_schema import Address, ContractError, Message
-from bus_schema.command import Authorize
+from bus_schema.command import Authorize, may_speak_as
 from bus_schema.event import FaultRaised
 from bus_schema.topics import CHARGER_COMMAND, CHARGER_EVENT
 from bus_schema.words import Fault
@@ -72,6 +72,8 @@ class NeverWithoutRight(Check):
         try:
             command = CHARGER_COMMAND.decode(payload)
         except ContractError:
+            return
+        if not may_speak_as(address.ids["sender"], command.source):
             return
         if isinstance(command, Authorize):
             self._rights[box.id].unused.add(command.id)

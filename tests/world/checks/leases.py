@@ -6,7 +6,7 @@ from typing import Any
 from bus_schema import Address, ContractError, Message
 from bus_schema.charger_messages import Meta, State
 from bus_schema.charger_settings import ChargerSettings
-from bus_schema.command import CommandReply, Configure, ReleaseLimit, SetLimit
+from bus_schema.command import CommandReply, Configure, ReleaseLimit, SetLimit, may_speak_as
 from bus_schema.topics import CHARGER_COMMAND, CHARGER_COMMAND_REPLY, CHARGER_META, CHARGER_STATE
 from bus_schema.words import ReplyStage
 from tests.world.charger_box import ChargerBox
@@ -79,6 +79,8 @@ class ExpiryNeverRaises(Check):
         try:
             command = CHARGER_COMMAND.decode(payload)
         except ContractError:
+            return
+        if not may_speak_as(address.ids["sender"], command.source):
             return
         model = self._models[box.id]
         if isinstance(command, SetLimit | ReleaseLimit | Configure) and command.id not in model.answered:

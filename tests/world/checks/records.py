@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bus_schema import Address, ContractError, Message
-from bus_schema.command import Authorize
+from bus_schema.command import Authorize, may_speak_as
 from bus_schema.event import EventAck, EventBase, SessionEnded, SessionRecord, SessionStarted
 from bus_schema.message import LOCAL_SOURCE
 from bus_schema.topics import CHARGER_COMMAND, CHARGER_EVENT, CHARGER_EVENT_ACK, SESSION
@@ -77,6 +77,8 @@ class NothingTwice(Check):
         try:
             command = CHARGER_COMMAND.decode(payload)
         except ContractError:
+            return
+        if not may_speak_as(address.ids["sender"], command.source):
             return
         if isinstance(command, Authorize):
             # An id that was used up stays so: a second delivery brings no second right.
