@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install a site on a Raspberry Pi, or any other Debian 12 with systemd: broker and agents as services.
 #
-# usage: sudo sh deploy/install.sh SITE HOST… [--device ID]…
+# usage: sudo sh deploy/install.sh SITE HOST… [--device ID]… [--meter ID]… [--person NAME]…
 #
 # For example: sudo sh deploy/install.sh garage broker.local 10.0.0.2 --device c1 --device c2
 #

@@ -19,7 +19,7 @@ from agents.cli.exits import CliError, ExitCode
 from agents.cli.heard import Heard, hear
 from agents.runtime.agent import Clock
 from agents.runtime.certificate import UnusableCertificate, check_identity
-from agents.runtime.login_problem import login_problem
+from agents.runtime.login_problem import login_problem, tls_alert
 from agents.runtime.mqtt_options import MqttOptions
 from bus_schema import ROOT, Role, Topic
 from bus_schema.command import Identify
@@ -136,6 +136,8 @@ class Edge:
         snapshot = replace(snapshot, takes_over=takes_over)
         stranger = replace(self._options, username=None, password=None, cert_file=None, key_file=None)
         try:
+            if stranger.ca_file is not None and await asyncio.to_thread(tls_alert, stranger) is not None:
+                raise aiomqtt.MqttError("the broker wants a certificate")  # The library would wait for an answer.
             anonymous_read = len(await self._retained(stranger))
         except aiomqtt.MqttError:
             return replace(

@@ -23,7 +23,7 @@ async def login_problem(error: Exception, options: MqttOptions, now_ms: int) -> 
     if problem is not None:
         return problem
     if (options.tls or options.ca_file) and _says_nothing(error):
-        alert = await asyncio.to_thread(_alert, options)
+        alert = await asyncio.to_thread(tls_alert, options)
         if alert is not None:
             return explain(alert, options.username)
     return explain(error, options.username)
@@ -44,8 +44,11 @@ def _of_certificate(options: MqttOptions, now: datetime) -> str | None:
         return str(error)
 
 
-def _alert(options: MqttOptions) -> Exception | None:
-    """Make a TLS connection and wait for the alert that ends it; no CONNECT is sent, so no session is touched."""
+def tls_alert(options: MqttOptions) -> Exception | None:
+    """Make a TLS connection and return the alert that ends it, None if none comes within :data:`ALERT_WITHIN_S`.
+
+    No CONNECT is sent, so no session is touched. It blocks.
+    """
     try:
         context = options.tls_context()
         if context is None:
