@@ -7,6 +7,7 @@ P-256. Every certificate that was ever signed stands in ``issued.jsonl`` (:mod:`
 """
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def found(folder: Path, site: str, now: datetime) -> bool:
         .add_extension(_usage(signs_certificates=True), critical=True)
         .sign(private, hashes.SHA256())
     )
-    _write_key(key, private)
+    write_whole(key, _pem(private), 0o600)
     write_whole(certificate, built.public_bytes(serialization.Encoding.PEM), 0o644)
     return True
 
@@ -126,8 +127,8 @@ def issue(
         role = role or usual_role(name)
     built, private = _sign(folder, name, role, names, now, _lasts(role))
     # The key first: a certificate without its key would look finished.
-    _write_key(folder / f"{name}.key", private)
-    write_whole(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
+    _replace(folder / f"{name}.key", _pem(private), 0o600)
+    _replace(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
     return read(path)
 
 
@@ -259,5 +260,9 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    write_whole(path, _pem(key), 0o600)
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    """Write a file; one that was there keeps its owner and rights: its reader is a service with a user of its own."""
+    old = path.stat() if path.exists() else None
+    write_whole(path, data, mode if old is None else old.st_mode & 0o777)
+    if old is not None and os.geteuid() == 0:
+        os.chown(path, old.st_uid, old.st_gid)
