@@ -1,16 +1,14 @@
 """Write everything that is generated from the contract, or check that it is up to date.
 
 ``python -m bus_schema`` writes; ``python -m bus_schema --check`` writes nothing and exits with 1, naming each stale
-file and the command that renews it; ``python -m bus_schema --acl SITE`` prints Mosquitto's access list for one site.
+file and the command that renews it.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from bus_schema.generate.acl import mosquitto_acl
 from bus_schema.generate.artefacts import COMMAND, artefacts, stale, write
-from bus_schema.ids import InvalidId
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,15 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
         default=Path(__file__).resolve().parent.parent,
         help="the repository (default: the one that this package lies in)",
     )
-    parser.add_argument("--acl", metavar="SITE", help="print Mosquitto's access list for this site and write nothing")
     options = parser.parse_args(arguments)
     say = sys.stdout.write
-    if options.acl is not None:
-        try:
-            say(mosquitto_acl(options.acl))
-        except InvalidId as error:
-            parser.error(str(error))
-        return 0
     if options.check:
         wrong = stale(options.root)
         for path in wrong:

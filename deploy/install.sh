@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install a site on a Raspberry Pi, or any other Debian 12 with systemd: broker and agents as services.
 #
-# usage: sudo sh deploy/install.sh SITE HOST… [--device ID]…
+# usage: sudo sh deploy/install.sh SITE HOST… [--device ID]… [--meter ID]… [--person NAME]…
 #
 # For example: sudo sh deploy/install.sh garage broker.local 10.0.0.2 --device c1 --device c2
 #
@@ -11,7 +11,7 @@
 #   /etc/chargebus                            site.toml, pki/, access/cards.csv: back it up with `chargebus backup`
 #   /var/lib/chargebus                        the agents' data, each file its agent's own
 #   /etc/mosquitto/conf.d/chargebus.conf      the broker's configuration
-#   /etc/mosquitto/chargebus/                 its certificate and access list
+#   /etc/mosquitto/chargebus/                 its certificate, access list and revoked certificates: /etc/chargebus/broker
 #   /etc/systemd/system/chargebus@.service    and chargebus.target, mosquitto.service.d/chargebus.conf
 #
 # To uninstall, keeping /etc/chargebus and /var/lib/chargebus:
@@ -124,11 +124,25 @@ install_program() {
     }
 }
 
+# What the broker reads lies in its own folder, which the site's folder names: files that are written there later get
+# its owner, so that the broker can read them again when a certificate is revoked.
+make_broker_folder() {
+    [ ! -L "$settings/broker" ] || return 0
+    mkdir -p "$broker/chargebus"
+    mv "$settings/broker"/* "$broker/chargebus/"
+    rmdir "$settings/broker"
+    ln -s ../mosquitto/chargebus "$settings/broker"
+    chmod 755 "$broker/chargebus"
+    chmod 644 "$broker/chargebus"/*
+    chmod 600 "$broker/chargebus/broker.key"
+    [ -n "$root" ] || chown -R mosquitto:mosquitto "$broker/chargebus"
+}
+
 prepare() {
     ${CHARGEBUS:-$program/.venv/bin/chargebus} prepare "$@" --for systemd --folder "$settings"
     [ -n "$root" ] || {
         # The agents read what they need. A key is its agent's alone, the authority's and all others are root's.
-        chown -R root:chargebus "$settings"
+        chown -hR root:chargebus "$settings"
         find "$settings" -type d -exec chmod 750 {} +
         find "$settings" -type f -exec chmod 640 {} +
         for folder in pki secrets; do
@@ -146,10 +160,6 @@ prepare() {
 
 install_broker() {
     put deploy/mosquitto/mosquitto.conf "$broker/conf.d/chargebus.conf" 644
-    put "$settings/pki/ca.pem" "$broker/chargebus/ca.pem" 644
-    put "$settings/pki/broker.pem" "$broker/chargebus/broker.pem" 644
-    put "$settings/pki/broker.key" "$broker/chargebus/broker.key" 600 mosquitto:mosquitto
-    put "$settings/mosquitto.acl" "$broker/chargebus/mosquitto.acl" 644
 }
 
 install_units() {
@@ -185,6 +195,7 @@ fi
 install_program
 [ -n "$root" ] || make_users
 prepare "$@"
+make_broker_folder
 give_data
 install_broker
 install_units

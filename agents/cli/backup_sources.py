@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from agents.registry import AGENTS, load_agent, settings_type
 from agents.runtime.site_config import SiteConfig
 
-FOLDERS = ("pki", "secrets", "access")
+FOLDERS = ("pki", "broker", "secrets", "access")
 """Folders beside ``site.toml`` that belong to the site as a whole: what ``chargebus prepare`` makes."""
 
 IN_CONTAINER = Path("/run/secrets")
@@ -53,7 +53,7 @@ def find(config: SiteConfig) -> Sources:
             files[f"site/{path.relative_to(folder).as_posix()}"] = path
         elif path.parent != IN_CONTAINER or path.name not in known:
             left_out.append(f"{path}: outside of {folder}")
-    files |= {f"site/{path.name}": path for kind in ("*.acl", "*.env") for path in folder.glob(kind)}
+    files |= {f"site/{path.name}": path for path in folder.glob("*.env")}
     inside = {path for _name, path in data}
     files = {name: path for name, path in files.items() if path not in inside}
     files |= {f"data/{name}": path for name, path in data}

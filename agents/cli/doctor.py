@@ -4,15 +4,17 @@
 seen, and :func:`render` shows what they found.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from agents.cli import doctor_broker, doctor_liveness, doctor_rules
+from agents.cli import doctor_broker, doctor_folder, doctor_liveness, doctor_rules, doctor_settings
+from agents.cli.broker_settings import UnreadableSettings, read_settings
 from agents.cli.doctor_edge import Edge
+from agents.cli.doctor_folder import with_folder
 from agents.cli.doctor_snapshot import Finding, Snapshot
 from agents.cli.exits import CliError, ExitCode
 from agents.runtime.agent import Clock
@@ -32,31 +34,42 @@ _STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.I
 
 
 async def examine(
-    connection: MqttOptions,
+    logins: Sequence[MqttOptions],
     site: str,
     seconds: float = LISTEN_S,
     *,
     probe: bool = True,
     settings_file: Path | None = None,
     clock: Clock | None = None,
+    person: str | None = None,
+    config: Path | None = None,
 ) -> list[Finding]:
     """Return what is wrong at ``site``, the worst first; an empty list if nothing is.
 
     ``probe`` publishes under the id ``doctor-probe`` in order to find holes in the access list and small queues;
-    without it nothing is published. ``settings_file`` is the broker's configuration; None looks for Mosquitto's own
-    if the broker runs on this computer at the port that the file names.
+    without it nothing is published. ``logins`` are those of ``person``, each for one connection at a time; probing
+    takes two. ``settings_file`` is the broker's configuration; None looks for Mosquitto's own
+    if the broker runs on this computer at the port that the file names. ``config`` is the site's ``site.toml``: what
+    lies beside it is looked at, too.
 
     Raises :class:`CliError`: ``UNREACHABLE`` if the broker is not there, ``CONFIGURATION`` if ``settings_file`` cannot
     be read.
     """
-    settings = _settings(connection, settings_file)
-    snapshot = await Edge(connection, site, SystemClock() if clock is None else clock).observe(seconds, probe)
-    return diagnose(replace(snapshot, settings=settings))
+    settings = _settings(logins[0], settings_file)
+    edge = Edge(logins, site, SystemClock() if clock is None else clock, person or logins[0].username)
+    snapshot = await edge.observe(seconds, probe)
+    return diagnose(with_folder(replace(snapshot, settings=settings), config, settings))
 
 
 def diagnose(snapshot: Snapshot) -> list[Finding]:
     """Return what the rules find in a snapshot, the worst first, each finding once."""
-    rules = (*doctor_rules.RULES, *doctor_liveness.RULES, *doctor_broker.RULES)
+    rules = (
+        *doctor_rules.RULES,
+        *doctor_liveness.RULES,
+        *doctor_broker.RULES,
+        *doctor_settings.RULES,
+        *doctor_folder.RULES,
+    )
     seen = snapshot.without_probes()
     found = dict.fromkeys(finding for rule in rules for finding in rule(seen))
     return sorted(found, key=lambda finding: (_WORST_FIRST.index(finding.severity), finding.check, finding.where))
@@ -87,14 +100,14 @@ def _paragraph(finding: Finding) -> Text:
 def _settings(connection: MqttOptions, given: Path | None) -> dict[str, str] | None:
     try:
         if given is not None:
-            return doctor_broker.read_settings(given)
-    except doctor_broker.UnreadableSettings as error:
+            return read_settings(given)
+    except UnreadableSettings as error:
         raise CliError(ExitCode.CONFIGURATION, str(error)) from error
     if connection.host not in _LOCAL:
         return None
     try:
-        found = doctor_broker.read_settings(MOSQUITTO_CONF)
-    except doctor_broker.UnreadableSettings:
+        found = read_settings(MOSQUITTO_CONF)
+    except UnreadableSettings:
         return None
     listener = found.get("listener", found.get("port", "1883")).split(" ")[0]
     return found if listener == str(connection.port) else None

@@ -1,54 +1,35 @@
-"""What is wrong with the broker: rules about its counters, its settings and its access list."""
+"""What is wrong with the broker: rules about its counters, and about what it lets users do."""
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-from agents.cli.doctor_snapshot import Finding, Snapshot
-from bus_schema import MAX_MESSAGE_BYTES, Role, Topic
-from bus_schema.topics import AGENT_HEALTH
+from agents.cli.doctor_snapshot import Finding, Snapshot, is_technician
+from bus_schema import Role, Topic
+from bus_schema.generate.mosquitto import INFLIGHT_MESSAGES, QUEUED_MESSAGES
 from bus_schema.words import Severity
 
-QUEUED_MESSAGES = 100_000
-"""Messages that must be able to wait for an agent that restarts (``max_queued_messages``)."""
-
-INFLIGHT_MESSAGES = 1_000
-"""Unacknowledged messages on their way to one agent (``max_inflight_messages``): 20 throttle bursts and lose them."""
-
-
-class UnreadableSettings(OSError):
-    """The broker's configuration file could not be read."""
-
-
-def read_settings(path: Path) -> dict[str, str]:
-    """Return the settings in a ``mosquitto.conf`` and the files that it includes; the last of equal ones counts.
-
-    Raises :class:`UnreadableSettings`.
-    """
-    settings: dict[str, str] = {}
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        for line in text.splitlines():
-            name, _, value = line.strip().partition(" ")
-            if name == "include_dir":
-                for more in sorted(Path(value.strip()).glob("*.conf")):
-                    settings |= read_settings(more)
-            elif name and not name.startswith("#"):
-                settings[name] = value.strip()
-    except OSError as error:
-        raise UnreadableSettings(f"{path}: {error.strerror}") from error
-    return settings
+RELOAD = "Make the access list again and let the broker read it: chargebus pki apply."
+"""What to do about a list that is not the contract's."""
 
 
 def losses(snapshot: Snapshot) -> Iterator[Finding]:
     """Messages that the broker drops, by its own count."""
+    if not snapshot.dropped and snapshot.broker_tells:
+        yield Finding(
+            Severity.INFO,
+            "broker",
+            "$SYS/broker/publish/messages/dropped",
+            "the broker tells of itself, but not yet how many messages it has dropped: it has just started",
+            "Run chargebus doctor again in 15 s.",
+        )
+        return
     if not snapshot.dropped:
         yield Finding(
             Severity.INFO,
             "broker",
             "$SYS/broker/publish/messages/dropped",
             "the broker does not tell how many messages it has dropped, or this user may not read it",
-            "Let the user technician read $SYS/broker/# (the generated access list does).",
+            "Let technicians read $SYS/broker/# (the generated access list does), and do not set sys_interval 0.",
         )
         return
     first, last = snapshot.dropped[0], snapshot.dropped[-1]
@@ -84,76 +65,6 @@ def queue(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-def settings(snapshot: Snapshot) -> Iterator[Finding]:
-    """Settings of Mosquitto that lose messages, slow them down or let anybody in."""
-    if snapshot.settings is None:
-        return
-    for name, default, wrong, what, remedy in _SETTINGS:
-        value = snapshot.settings.get(name, default)
-        if wrong(value):
-            shown = value or "nothing"
-            yield Finding(Severity.WARNING, "broker", name, f"it is {shown}: {what}", f"Set {name} {remedy}.")
-    if snapshot.settings.get("allow_anonymous", "false") == "true":
-        yield Finding(
-            Severity.CRITICAL,
-            "acl",
-            "allow_anonymous",
-            "the broker lets in anybody",
-            "Set allow_anonymous false and give everyone a password or a certificate.",
-        )
-    if "acl_file" not in snapshot.settings and "plugin" not in snapshot.settings:
-        yield Finding(
-            Severity.CRITICAL,
-            "acl",
-            "acl_file",
-            "there is no access list: everyone may command every charger",
-            "Set acl_file to bus_schema/generated/mosquitto.acl.",
-        )
-
-
-def _below(limit: int) -> Callable[[str], bool]:
-    def wrong(value: str) -> bool:
-        return not value.isdigit() or int(value) < limit  # 0 means unlimited, and breaks delivery on some versions
-
-    return wrong
-
-
-def _is_not_true(value: str) -> bool:
-    return value != "true"
-
-
-def _cuts_messages(value: str) -> bool:
-    return value.isdigit() and 0 < int(value) < MAX_MESSAGE_BYTES
-
-
-_SETTINGS: tuple[tuple[str, str, Callable[[str], bool], str, str], ...] = (
-    (
-        "max_queued_messages",
-        "1000",
-        _below(QUEUED_MESSAGES),
-        "an agent that restarts loses what does not fit",
-        str(QUEUED_MESSAGES),
-    ),
-    (
-        "max_inflight_messages",
-        "20",
-        _below(INFLIGHT_MESSAGES),
-        "bursts of a hundred chargers are throttled and lost",
-        str(INFLIGHT_MESSAGES),
-    ),
-    (
-        "persistence",
-        "false",
-        _is_not_true,
-        "retained and queued messages are gone when the broker restarts",
-        "true",
-    ),
-    ("set_tcp_nodelay", "false", _is_not_true, "QoS 1 takes 40 ms instead of less than one", "true"),
-    ("message_size_limit", "0", _cuts_messages, "messages that the contract allows are refused", "0"),
-)
-"""Name, Mosquitto's default, what is wrong, what it does, what to set."""
-
-
 def holes(snapshot: Snapshot) -> Iterator[Finding]:
     """What users can write or read although the table of topics says that they must not."""
     for probe in snapshot.loopbacks:
@@ -163,7 +74,7 @@ def holes(snapshot: Snapshot) -> Iterator[Finding]:
                 "acl",
                 probe.topic,
                 f"{probe.user} can write this topic; the message came through",
-                "Load bus_schema/generated/mosquitto.acl into the broker and reload it.",
+                RELOAD,
             )
     if snapshot.anonymous_connects:
         yield Finding(
@@ -174,11 +85,11 @@ def holes(snapshot: Snapshot) -> Iterator[Finding]:
             + (f" and hands them {snapshot.anonymous_read} retained messages" if snapshot.anonymous_read else ""),
             "Set allow_anonymous false.",
         )
-    if snapshot.user == Role.TECHNICIAN:
+    if is_technician(snapshot.user):
         seen = {
             heard.topic: heard.address
             for heard in snapshot.everything()
-            if heard.address and not _technician_may_read(heard.address.topic, heard.address.ids)
+            if heard.address and not _may_read(heard.address.topic, heard.address.ids, snapshot.user)
         }
         for topic in seen:
             yield Finding(
@@ -186,34 +97,32 @@ def holes(snapshot: Snapshot) -> Iterator[Finding]:
                 "acl",
                 topic,
                 "the technician can read this topic, which is not meant for people",
-                "Load bus_schema/generated/mosquitto.acl into the broker and reload it.",
+                RELOAD,
             )
     for reason in snapshot.untested:
-        yield Finding(Severity.INFO, "untested", snapshot.site, reason, "Run the doctor as user technician.")
+        yield Finding(
+            Severity.INFO, "untested", snapshot.site, reason, "Run the doctor as a technician, with two logins free."
+        )
 
 
-def _technician_may_read(topic: Topic[Any], ids: dict[str, str]) -> bool:
+def _may_read(topic: Topic[Any], ids: dict[str, str], person: str | None) -> bool:
     if Role.TECHNICIAN not in topic.readers:
         return False
-    return not topic.own_read_level or ids[topic.own_read_level] == Role.TECHNICIAN
+    return not topic.own_read_level or ids[topic.own_read_level] == person
 
 
-def sharing(snapshot: Snapshot) -> Iterator[Finding]:
-    """Agents of several processes on a broker that deals nothing out among them."""
-    if snapshot.shares is not False:
-        return
-    several = f"{Role.INFLUX_LOGGER}-"
-    for heard in snapshot.latest(AGENT_HEALTH):
-        name = heard.address.ids["agent"] if heard.address else ""
-        if name.startswith(several) and getattr(heard.message, "online", False):
-            yield Finding(
-                Severity.CRITICAL,
-                "broker",
-                f"agent {name}",
-                "the broker grants shared subscriptions ($share) and sends nothing for them: no process gets telemetry",
-                "Set share = '1/1' in [influx_logger] and run one process, or use Mosquitto.",
-            )
+def identities(snapshot: Snapshot) -> Iterator[Finding]:
+    """A user who can take another's connection, and with it the session and what waits there."""
+    if snapshot.takes_over:
+        yield Finding(
+            Severity.CRITICAL,
+            "identity",
+            "client id",
+            "a user who says another's client id ends that connection and gets its session: one charger's certificate "
+            "can keep every agent off the bus",
+            "Set use_username_as_clientid true at every listener and restart the broker.",
+        )
 
 
-RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (losses, queue, settings, holes, sharing)
+RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (losses, queue, holes, identities)
 """Every rule about the broker."""

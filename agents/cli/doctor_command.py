@@ -9,6 +9,7 @@ import typer
 from agents.cli.doctor import LISTEN_S, examine, is_healthy, render
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
+from agents.cli.logins import free_logins
 from agents.cli.terminal import Terminal, site_command
 from agents.cli.values import duration_s
 
@@ -34,13 +35,17 @@ async def doctor(
     agents and chargers, clocks that differ, broker settings that lose messages, and holes in the access list.
     Exits with 1 if it found a warning or worse.
     """
-    findings = await examine(
-        terminal.target.options,
-        terminal.target.site,
-        lasting,
-        probe=probe,
-        settings_file=_settings(terminal, broker_settings),
-    )
+    target = terminal.target
+    with free_logins(target.logins, 2) as logins:
+        findings = await examine(
+            logins,
+            target.site,
+            lasting,
+            probe=probe,
+            settings_file=_settings(terminal, broker_settings),
+            person=target.person,
+            config=target.config,
+        )
     terminal.show([asdict(finding) for finding in findings], lambda: render(findings))
     if not is_healthy(findings):
         raise CliError(ExitCode.FAILED, "the bus needs somebody")

@@ -7,22 +7,23 @@ reader accepts, or with commands whose deadline has passed.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import aiomqtt
 
-from agents.cli.doctor_snapshot import PROBE_ID, Loopback, QueueProbe, Snapshot
+from agents.cli.doctor_snapshot import PROBE_ID, Loopback, QueueProbe, Snapshot, is_technician
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.heard import Heard, hear
 from agents.runtime.agent import Clock
-from agents.runtime.connect_errors import explain
+from agents.runtime.certificate import UnusableCertificate, check_identity
+from agents.runtime.login_problem import login_problem, tls_alert
 from agents.runtime.mqtt_options import MqttOptions
 from bus_schema import ROOT, Role, Topic
 from bus_schema.command import Identify
-from bus_schema.generate.acl import BROKER_STATUS
+from bus_schema.generate.acl import BROKER_STATUS, TERMINALS
 from bus_schema.topics import CHARGER_COMMAND, TOPICS
 
 DROPPED = BROKER_STATUS.replace("#", "publish/messages/dropped")
@@ -37,6 +38,9 @@ ANSWER_S = 5.0
 BURST = 1_500
 """Messages for an absent subscriber: more than Mosquitto's default of 1,000, less than anybody notices."""
 
+BURST_WITHIN_S = 30.0
+"""How long the broker may take to acknowledge the burst: on a small machine with TLS that is seconds."""
+
 _UNREADABLE = b'{"doctor":"this topic must not be writable"}'
 
 
@@ -47,12 +51,17 @@ class NoEcho(Exception):
 class Edge:
     """One examination of one site. Hand in the clock and how to connect; :meth:`observe` does the rest."""
 
-    def __init__(self, options: MqttOptions, site: str, clock: Clock) -> None:
-        """Examine ``site`` on the broker that ``options`` lead to."""
-        self._options = options
+    def __init__(self, logins: Sequence[MqttOptions], site: str, clock: Clock, person: str | None) -> None:
+        """Examine ``site`` on the broker that ``logins`` lead to as ``person``.
+
+        Each is for one connection at a time; probes need two.
+        """
+        self._options = logins[0]
+        self._second = logins[1] if len(logins) > 1 else None
+        self._person = person
         self._site = site
         self._clock = clock
-        self._echo = CHARGER_COMMAND.format(site, charger=PROBE_ID, sender=Role.TECHNICIAN)
+        self._echo = CHARGER_COMMAND.format(site, charger=PROBE_ID, sender=person or Role.TECHNICIAN)
 
     async def observe(self, seconds: float, probe: bool) -> Snapshot:
         """Listen for ``seconds``, then look at what is retained, then probe if ``probe`` says so.
@@ -64,19 +73,19 @@ class Edge:
             return await self._probe(snapshot) if probe else snapshot
         except (aiomqtt.MqttError, TimeoutError) as error:
             where = f"{self._options.host}:{self._options.port}"
-            why = explain(error, self._options.username)
+            why = await login_problem(error, self._options, self._clock.now_ms())
             raise CliError(ExitCode.UNREACHABLE, f"cannot examine the broker at {where}: {why}") from error
 
     async def _listen(self, seconds: float) -> Snapshot:
         live: list[Heard] = []
-        dropped: list[int] = []
+        counted: dict[str, list[bytes]] = {}
         async with self._client() as client:
-            await client.subscribe([(f"{ROOT}/{self._site}/#", 1), (DROPPED, 0)])
+            await client.subscribe([(f"{ROOT}/{self._site}/#", 1), (BROKER_STATUS, 0)])
             started_s = self._clock.monotonic_s()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     async for message in client.messages:
-                        self._sort(message, live, dropped)
+                        self._sort(message, live, counted)
             listened_s = self._clock.monotonic_s() - started_s
         kept = await self._retained(self._options)
         return Snapshot(
@@ -85,15 +94,15 @@ class Edge:
             listened_s=listened_s,
             live=tuple(live),
             kept=tuple(kept),
-            user=self._options.username,
-            dropped=tuple(dropped),
+            user=self._person,
+            dropped=tuple(int(value) for value in counted.get(DROPPED, ()) if value.isdigit()),
+            broker_tells=bool(counted),
         )
 
-    def _sort(self, message: aiomqtt.Message, live: list[Heard], dropped: list[int]) -> None:
+    def _sort(self, message: aiomqtt.Message, live: list[Heard], counted: dict[str, list[bytes]]) -> None:
         topic, payload = str(message.topic), _bytes(message)
-        if topic == DROPPED:
-            if payload.isdigit():
-                dropped.append(int(payload))
+        if topic.startswith("$SYS/"):
+            counted.setdefault(topic, []).append(payload)
         elif not message.retain:
             live.append(hear(topic, payload, message.qos, False, self._clock.now_ms()))
 
@@ -112,19 +121,26 @@ class Edge:
         untested: list[str] = []
         loopbacks: list[Loopback] = []
         queue: QueueProbe | None = None
-        shares: bool | None = None
-        if self._options.username == Role.TECHNICIAN:
+        takes_over: bool | None = None
+        if not is_technician(self._person):
+            untested.append(f"access list and queue were not probed: this is user {self._person!r}")
+        elif self._second is None:
+            untested.append(
+                f"access list and queue were not probed: that takes two logins of {self._person}, and one is free "
+                f"(`chargebus pki issue {self._person}` makes {TERMINALS})"
+            )
+        else:
             try:
-                loopbacks += await self._loopback(self._options, _forbidden_to_technicians())
-                queue = await self._burst()
-                shares = await self._shares()
+                loopbacks += await self._loopback(self._second, _forbidden_to_technicians())
+                queue = await self._burst(self._second)
+                takes_over = await self._takes_over(self._second)
             except NoEcho as error:
                 untested.append(str(error))
-        else:
-            untested.append(f"access list and queue were not probed: this is user {self._options.username!r}")
+        snapshot = replace(snapshot, takes_over=takes_over)
         stranger = replace(self._options, username=None, password=None, cert_file=None, key_file=None)
-        snapshot = replace(snapshot, shares=shares)
         try:
+            if stranger.ca_file is not None and await asyncio.to_thread(tls_alert, stranger) is not None:
+                raise aiomqtt.MqttError("the broker wants a certificate")  # The library would wait for an answer.
             anonymous_read = len(await self._retained(stranger))
         except aiomqtt.MqttError:
             return replace(
@@ -159,7 +175,7 @@ class Edge:
                             arrived.add(str(message.topic))
             except TimeoutError:
                 raise NoEcho(f"the access list was not probed: {self._echo} does not come back") from None
-        user = writer.username or "anonymous"
+        user = "anonymous" if writer.username is None else (self._person or writer.username)
         return [Loopback(user, address, address in arrived) for address in addresses]
 
     async def _attempt(self, writer: MqttOptions, addresses: list[str]) -> None:
@@ -174,49 +190,51 @@ class Edge:
             if len(remaining) == before:
                 raise NoEcho(f"the access list was not probed: {writer.username or 'anonymous'} is not let in again")
 
-    async def _burst(self) -> QueueProbe:
+    async def _burst(self, second: MqttOptions) -> QueueProbe:
         """Count how much of a burst the broker keeps for a subscriber with a session that is away."""
         away = f"{self._site}-{PROBE_ID}-{secrets.token_hex(4)}"
-        async with self._client(identifier=away, clean=False) as subscriber:
+        async with self._client(second, away, clean=False) as subscriber:
             await subscriber.subscribe(self._echo, qos=1)
         received = 0
         try:
             async with self._client() as publisher:
                 payload = self._expired_command("burst")
                 publisher.pending_calls_threshold = BURST  # aiomqtt would warn of what is wanted here
-                await asyncio.gather(*(publisher.publish(self._echo, payload, qos=1) for _ in range(BURST)))
-            async with self._client(identifier=away, clean=False) as subscriber:
+                await asyncio.gather(
+                    *(publisher.publish(self._echo, payload, qos=1, timeout=BURST_WITHIN_S) for _ in range(BURST))
+                )
+            async with self._client(second, away, clean=False) as subscriber:
                 with contextlib.suppress(TimeoutError):
                     while received < BURST:
                         async with asyncio.timeout(2 * QUIET_S):
                             await anext(subscriber.messages)
                         received += 1
         finally:
-            async with self._client(identifier=away, clean=True):
+            async with self._client(second, away, clean=True):
                 pass  # a clean connection under the same name ends the session and its queue
         return QueueProbe(BURST, received)
 
-    async def _shares(self) -> bool:
-        """Tell whether a shared subscription gets what is published; a broker grants it either way."""
-        token = f"shared-{secrets.token_hex(8)}"
-        async with self._client() as alone, self._client() as sharer:
-            await sharer.subscribe(f"$share/{PROBE_ID}-{token}/{self._echo}", qos=1)
-            await alone.subscribe(self._echo, qos=1)
-            await alone.publish(self._echo, self._expired_command(token), qos=1)
-            try:
+    async def _takes_over(self, second: MqttOptions) -> bool | None:
+        """Tell whether one user's connection is ended by another user who says the same client id.
+
+        None where both logins are one user: that it takes over its own connection is right.
+        """
+        if second.username == self._options.username:
+            return None
+        same = f"{self._site}-{PROBE_ID}-{secrets.token_hex(4)}"
+        try:
+            async with self._client(identifier=same) as first, self._client(second, same):
+                await first.subscribe(self._echo, qos=1)
+                await first.publish(self._echo, self._expired_command(same), qos=1)
                 async with asyncio.timeout(ANSWER_S):
-                    await _next_where(alone, lambda message: token.encode() in _bytes(message))
-            except TimeoutError:
-                raise NoEcho(f"shared subscriptions were not probed: {self._echo} does not come back") from None
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(QUIET_S):
-                    await _next_where(sharer, lambda message: token.encode() in _bytes(message))
-                    return True
+                    await _next_where(first, lambda message: same.encode() in _bytes(message))
+        except (aiomqtt.MqttError, TimeoutError):
+            return True
         return False
 
     def _expired_command(self, token: str) -> bytes:
         """Return a valid command that nobody would execute: for no charger, and too late."""
-        command = Identify(ts=1, id=f"doctor-{token}", source=Role.TECHNICIAN, deadline_ts=1)
+        command = Identify(ts=1, id=f"doctor-{token}", source=self._person or str(Role.TECHNICIAN), deadline_ts=1)
         return CHARGER_COMMAND.encode(command)
 
     @asynccontextmanager
@@ -225,9 +243,10 @@ class Edge:
     ) -> AsyncIterator[aiomqtt.Client]:
         options = self._options if options is None else options
         try:
+            check_identity(options)
             tls_context = options.tls_context()
-        except OSError as error:
-            raise CliError(ExitCode.CONFIGURATION, f"[broker] ca_file, cert_file or key_file: {error}") from error
+        except (UnusableCertificate, OSError) as error:
+            raise CliError(ExitCode.CONFIGURATION, f"[broker] {error}") from error
         client = aiomqtt.Client(
             options.host,
             options.port,
@@ -243,7 +262,12 @@ class Edge:
 
 
 def _forbidden_to_technicians() -> tuple[Topic[Any], ...]:
-    return tuple(topic for topic in TOPICS if Role.TECHNICIAN not in topic.writers and _readable(topic))
+    """Return what no technician may write under the probe's id: what is others', or must carry the writer's name."""
+    return tuple(
+        topic
+        for topic in TOPICS
+        if (Role.TECHNICIAN not in topic.writers or topic.own_level == "sender") and _readable(topic)
+    )
 
 
 def _readable(topic: Topic[Any]) -> bool:

@@ -1,11 +1,13 @@
 """What ``chargebus doctor`` has seen of a bus, and what it says about it: data without any input or output."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Self
 
 from agents.cli.heard import Heard
-from bus_schema import Topic
+from bus_schema import Role, Topic
+from bus_schema.generate.acl import person_users, reserved_users
 from bus_schema.words import Severity
 
 PROBE_ID = "doctor-probe"
@@ -63,11 +65,19 @@ class Snapshot:
     kept: tuple[Heard, ...] = ()
     """What the broker had retained at the end."""
     user: str | None = "technician"
-    """The user as whom it was listened."""
+    """The person, or other user, as whom it was listened."""
     dropped: tuple[int, ...] = ()
     """Values of the broker's own count of messages that it has dropped, oldest first; empty if it tells none."""
+    broker_tells: bool = False
+    """Whether the broker has told anything about itself (``$SYS``): then this user may read it."""
     settings: Mapping[str, str] | None = None
     """The broker's configuration, if it could be read."""
+    access_list: str | None = None
+    """The access list that the broker reads, if it could be read."""
+    access_list_due: str | None = None
+    """What it should be, if the site's folder is here."""
+    certificates: Mapping[str, datetime] = field(default_factory=dict)
+    """When each certificate of the site ends, if the authority's folder is here."""
     loopbacks: tuple[Loopback, ...] = ()
     """Attempts to publish where it must not be possible."""
     anonymous_connects: bool | None = None
@@ -76,8 +86,8 @@ class Snapshot:
     """How many retained messages it then handed out."""
     queue: QueueProbe | None = None
     """Result of the burst for an absent subscriber, if that was tried."""
-    shares: bool | None = None
-    """Whether the broker deals out what is published among those who share a subscription; None if not tried."""
+    takes_over: bool | None = None
+    """Whether one user's connection is ended by another user who says the same client id; None if not tried."""
     untested: tuple[str, ...] = ()
     """Probes that could not be made, in words."""
 
@@ -100,3 +110,9 @@ class Snapshot:
             if heard.address is not None and heard.address.topic is topic and heard.message is not None:
                 latest[heard.topic] = heard
         return list(latest.values())
+
+
+def is_technician(person: str | None) -> bool:
+    """Tell whether a user has a technician's rights: everybody whose name is not that of another part of the site."""
+    own = {user.name for user in person_users(str(Role.TECHNICIAN))}
+    return person is not None and (person in own or person not in reserved_users())

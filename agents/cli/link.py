@@ -11,14 +11,16 @@ import aiomqtt
 
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.heard import Heard, hear
+from agents.cli.logins import free_logins
 from agents.cli.target import Target
 from agents.runtime.agent import BusUnavailable, Received
 from agents.runtime.bus import TypedBus
+from agents.runtime.certificate import UnusableCertificate, check_identity
 from agents.runtime.clock import SystemClock
 from agents.runtime.commands import CommandSender
-from agents.runtime.connect_errors import explain
 from agents.runtime.counters import Counters
-from agents.runtime.mqtt_options import NO_DELAY
+from agents.runtime.login_problem import login_problem
+from agents.runtime.mqtt_options import NO_DELAY, MqttOptions
 from bus_schema import ROOT, Role, Topic
 from bus_schema.command import CommandReply
 
@@ -130,12 +132,23 @@ def _lost(target: Target, error: Exception) -> CliError:
 
 @asynccontextmanager
 async def connected(target: Target) -> AsyncIterator[Link]:
-    """Connect to the broker; raise :class:`CliError` (``UNREACHABLE``) in words if that fails."""
-    options = target.options
+    """Connect to the broker with a login that is free.
+
+    Raises :class:`CliError` in words: ``UNREACHABLE`` if the broker is, ``FAILED`` if all logins are in use,
+    ``CONFIGURATION`` for files that cannot be used.
+    """
+    with free_logins(target.logins) as (options,):
+        async with _connected(target, options) as link:
+            yield link
+
+
+@asynccontextmanager
+async def _connected(target: Target, options: MqttOptions) -> AsyncIterator[Link]:
     try:
+        check_identity(options)
         tls_context = options.tls_context()
-    except OSError as error:
-        raise CliError(ExitCode.CONFIGURATION, f"[broker] ca_file, cert_file or key_file: {error}") from error
+    except (UnusableCertificate, OSError) as error:
+        raise CliError(ExitCode.CONFIGURATION, f"[broker] {error}") from error
     client = aiomqtt.Client(
         options.host,
         options.port,
@@ -151,7 +164,7 @@ async def connected(target: Target) -> AsyncIterator[Link]:
         try:
             await client.__aenter__()
         except aiomqtt.MqttError as error:
-            why = explain(error, options.username)
+            why = await login_problem(error, options, SystemClock().now_ms())
             raise CliError(ExitCode.UNREACHABLE, f"cannot connect to the broker at {target.broker}: {why}") from error
         stack.push_async_callback(_leave, client)
         link = Link(target, client)

@@ -49,7 +49,9 @@ COMMANDS: dict[str, Entry] = {
     "provision": _entry("provision", "Give a charger at a serial cable its identity and credentials.", _DEVICE),
     "device-log": _entry("flash", "Print the log of a charger at a serial cable.", _DEVICE),
     "firmware": _entry("firmware", "Make keys and signed firmware images, and look at them.", _TOOLS),
-    "pki": _entry("pki", "Make and show the site's certificates: broker, agents, chargers.", _TOOLS),
+    "pki": _entry(
+        "pki", "Make, show, renew and revoke the site's certificates: broker, agents, chargers, people.", _TOOLS
+    ),
     "prepare": _entry("prepare", "Make a site's folder: certificates, secrets, site.toml, access list.", _TOOLS),
     "database-roles": _entry(
         "database_roles", "Give every agent a role and a schema of its own in the site's PostgreSQL database.", _TOOLS

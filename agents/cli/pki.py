@@ -1,29 +1,51 @@
 """``pki``: the site's certificates."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agents.cli.broker_reload import ReloadError, reload_broker
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
-from agents.cli.pki_authority import Issued, PkiError, all_issued, found, issue
+from agents.cli.pki_authority import CA, Issued, PkiError, all_issued, found, issue, read, usual_role
+from agents.cli.pki_revocation import revoke as put_on_list
+from agents.cli.pki_revocation import revoked_serials
+from agents.cli.pki_revoke import Door, Eviction, list_users, retire, users_of
+from agents.cli.pki_rights import SITE_FILE, give_to_broker
 from agents.cli.terminal import JsonOption
 from agents.cli.values import site_id
+from agents.runtime.config_errors import ConfigError
+from bus_schema import Role
+from bus_schema.generate.acl import person_users, reserved_users
+from bus_schema.ids import InvalidId
 
 app = command_app()
 group = command_app()
 app.add_typer(group, name="pki")
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where certificates and keys lie.")]
+Reload = Annotated[
+    bool, typer.Option("--reload/--no-reload", help="Whether the running broker reads at once what has changed.")
+]
 _FOLDER = Path("pki")
+
+
+class UserRole(StrEnum):
+    """What a new user may do; agents' roles are told by their names."""
+
+    CHARGER = "charger"
+    METER = "meter"
+    TECHNICIAN = "technician"
 
 
 @group.callback()
 def pki() -> None:
-    """Make and show the site's certificates: broker, agents, chargers."""
+    """Make, show, renew and revoke the site's certificates: broker, agents, chargers, people."""
 
 
 @app.callback()
@@ -42,6 +64,7 @@ def init(
     """
     try:
         made = found(folder, site, datetime.now(UTC))
+        put_on_list(folder, (), datetime.now(UTC))
     except PkiError as error:
         raise CliError(ExitCode.FAILED, str(error)) from None
     typer.echo(f"{'made' if made else 'there already'}: {folder / 'ca.pem'}")
@@ -55,17 +78,86 @@ def server(
     renew: Annotated[bool, typer.Option("--renew", help="Replace the one that is there.")] = False,
 ) -> None:
     """Give the broker, or another server, a key and a certificate for its names and addresses."""
-    _issue(folder, [name], names, renew)
+    try:
+        _say(issue(folder, name, datetime.now(UTC), server_names=names, renew=renew))
+    except PkiError as error:
+        raise CliError(ExitCode.FAILED, str(error)) from None
 
 
 @group.command("issue")
-def issue_clients(
+def issue_users(
     names: Annotated[list[str], typer.Argument(metavar="USER…", help="Names of agents, chargers, meters, people.")],
+    role: Annotated[UserRole | None, typer.Option("--role", help="What they may do; agents need none.")] = None,
     folder: Folder = _FOLDER,
-    renew: Annotated[bool, typer.Option("--renew", help="Replace those that are there.")] = False,
+    reload: Reload = True,
 ) -> None:
-    """Give users of the broker a key and a certificate each; those that are there are kept."""
-    _issue(folder, names, (), renew)
+    """Give users of the broker a key and a certificate each; those that are there are kept.
+
+    A technician gets four, NAME and NAME-2 to NAME-4: one for each command that runs at the same time. Use one name
+    for each person and computer, so that one can be revoked without the others.
+    """
+    _certify(folder, names, role, renew=False)
+    _apply(folder, reload)
+
+
+@group.command()
+def renew(
+    names: Annotated[list[str], typer.Argument(metavar="USER…", help="Names that have a certificate.")],
+    folder: Folder = _FOLDER,
+) -> None:
+    """Give users a new key and certificate each, in the place of the old ones.
+
+    The old certificate stays valid until it ends, so that nobody is shut out who does not have the new one yet; if it
+    is in wrong hands, revoke it instead and issue a new one. An agent takes the new one with its next connection.
+    """
+    for name in names:
+        if not (folder / f"{name}.pem").exists():
+            raise CliError(
+                ExitCode.UNKNOWN, f"there is no certificate of {name!r} in {folder}; see `chargebus pki status`"
+            )
+    _certify(folder, [user for name in names for user in _users(folder, name)], None, renew=True)
+
+
+@group.command()
+def revoke(
+    name: Annotated[str, typer.Argument(metavar="USER", help="Charger, meter, agent or person to shut out.")],
+    folder: Folder = _FOLDER,
+    broker: Annotated[
+        str | None, typer.Option("--broker", metavar="HOST[:PORT]", help="Broker, instead of site.toml's.")
+    ] = None,
+    reload: Reload = True,
+) -> None:
+    """Shut a user out, at once: every certificate of this name, its rights, and the connection that is open.
+
+    What was stolen is then worth nothing. Afterwards `pki issue` may give the same name to its replacement.
+    """
+    now = datetime.now(UTC)
+    try:
+        users = _users(folder, name)
+        evictions = [Eviction(folder, user) for user in users]
+        count = list_users(folder, users, now)
+        retire(folder, users)
+    except PkiError as error:
+        raise CliError(ExitCode.FAILED, str(error)) from None
+    typer.echo(f"revoked {count} certificate{'s' * (count != 1)} of {', '.join(users)}")
+    if not _apply(folder, reload, always=True):
+        return
+    door = _door(folder, broker)
+    for eviction in evictions:
+        typer.echo(_shut_out(eviction, door))
+
+
+@group.command()
+def apply(folder: Folder = _FOLDER, reload: Reload = True) -> None:
+    """Make the access list again from certificates and site.toml, and let the running broker read it.
+
+    Needed after a new station in [csms.stations] or an update of chargebus.
+    """
+    if not (folder.absolute().parent / SITE_FILE).exists():
+        raise CliError(
+            ExitCode.CONFIGURATION, f"there is no {SITE_FILE} beside {folder}: `chargebus prepare` makes one"
+        )
+    _apply(folder, reload, always=True)
 
 
 @group.command()
@@ -74,36 +166,109 @@ def status(folder: Folder = _FOLDER, as_json: JsonOption = False) -> None:
     now = datetime.now(UTC)
     try:
         issued = all_issued(folder)
+        revoked = revoked_serials(folder)
     except PkiError as error:
         raise CliError(ExitCode.FAILED, str(error)) from None
     if not issued:
         raise CliError(ExitCode.CONFIGURATION, f"no certificates in {folder}; begin with 'chargebus pki init SITE'")
     if as_json:
-        typer.echo(json.dumps([_row(each, now) for each in issued], indent=2))
+        typer.echo(json.dumps([_row(each, now, each.serial in revoked) for each in issued], indent=2))
     else:
         for each in issued:
-            kind = f"server {', '.join(each.alternative_names)}" if each.server else "user"
-            due = "  DUE: renew it" if each.is_due(now) else ""
-            typer.echo(f"{each.name:<32} until {each.ends:%Y-%m-%d}  {kind}{due}")
+            kind = f"server {', '.join(each.alternative_names)}" if each.server else each.role or "authority"
+            state = "  REVOKED" if each.serial in revoked else "  DUE: renew it" if each.is_due(now) else ""
+            typer.echo(f"{each.name:<32} until {each.ends:%Y-%m-%d}  {kind}{state}")
+        if revoked:
+            typer.echo(f"{len(revoked)} revoked")
     if any(each.is_due(now) for each in issued):
         raise typer.Exit(int(ExitCode.FAILED))
 
 
-def _issue(folder: Path, names: list[str], server_names: list[str] | tuple[str, ...], renew: bool) -> None:
+def _certify(folder: Path, names: Iterable[str], role: UserRole | None, *, renew: bool) -> None:
     for name in names:
         try:
-            made = issue(folder, name, datetime.now(UTC), server_names=server_names, renew=renew)
-        except PkiError as error:
+            if role is UserRole.TECHNICIAN and name in reserved_users() and name != Role.TECHNICIAN:
+                raise PkiError(f"no person may be called {name!r}: it is the name of a part of the site")
+            known = read(folder / f"{name}.pem").role if renew else role or usual_role(name)
+            users = [name] if renew or known != Role.TECHNICIAN else [user.name for user in person_users(name)]
+            for user in users:
+                _say(issue(folder, user, datetime.now(UTC), role=str(known), renew=renew))
+        except (PkiError, InvalidId) as error:
             raise CliError(ExitCode.FAILED, str(error)) from None
-        typer.echo(f"{made.path}  until {made.ends:%Y-%m-%d}")
 
 
-def _row(issued: Issued, now: datetime) -> dict[str, object]:
+def _users(folder: Path, name: str) -> list[str]:
+    try:
+        return users_of(folder, name)
+    except PkiError as error:
+        raise CliError(ExitCode.FAILED, str(error)) from None
+
+
+def _say(issued: Issued) -> None:
+    typer.echo(f"{issued.path}  until {issued.ends:%Y-%m-%d}")
+
+
+def _apply(folder: Path, reload: bool, *, always: bool = False) -> bool:
+    """Give the broker of the site around ``folder`` what has changed; return whether it has been told.
+
+    ``always`` tells it even if nothing has changed: an earlier attempt may have failed half-way.
+    """
+    site_folder = folder.absolute().parent
+    if not (site_folder / SITE_FILE).exists():
+        return False
+    try:
+        changed = list(give_to_broker(site_folder))
+        for line in changed:
+            typer.echo(line)
+        if reload and (changed or always):
+            typer.echo(f"read by {reload_broker(site_folder)}")
+    except (PkiError, ConfigError) as error:
+        raise CliError(ExitCode.CONFIGURATION, str(error)) from None
+    except OSError as error:
+        raise CliError(ExitCode.CONFIGURATION, f"cannot write {error.filename}: {error.strerror}") from None
+    except ReloadError as error:
+        raise CliError(ExitCode.UNREACHABLE, f"the running broker does not know it yet: {error}") from None
+    return reload
+
+
+def _door(folder: Path, broker: str | None) -> Door:
+    from agents.cli.target_choice import host_and_port, load_config
+
+    if broker is not None:
+        return Door(*host_and_port(broker))
+    site_folder = folder.absolute().parent
+    settings = load_config(site_folder / SITE_FILE).broker
+    return Door("localhost" if settings.host == "broker" else settings.host, settings.port)
+
+
+def _shut_out(eviction: Eviction, door: Door) -> str:
+    try:
+        refused = eviction.is_refused(door)
+        if refused is False:
+            raise CliError(
+                ExitCode.FAILED,
+                f"the broker at {door.host}:{door.port} still lets {eviction.user} in: does its configuration name "
+                "crlfile, and is it the broker of this site? (chargebus doctor)",
+            )
+        ended = eviction.end_connection(door, datetime.now(UTC))
+    except OSError as error:
+        raise CliError(
+            ExitCode.UNREACHABLE,
+            f"the broker at {door.host}:{door.port} could not be asked ({error}): it has read the list, but whether "
+            f"{eviction.user} is out was not tried; name it with --broker",
+        ) from None
+    proof = "the broker refuses it" if refused else "its certificate is not here to be tried"
+    return f"{eviction.user} is out: {proof}{', and its connection has ended' if ended else ''}"
+
+
+def _row(issued: Issued, now: datetime, revoked: bool) -> dict[str, object]:
     return {
         "name": issued.name,
+        "role": issued.role or ("authority" if issued.name == CA else "server"),
         "file": str(issued.path),
         "serial": f"{issued.serial:x}",
         "ends": issued.ends.isoformat(),
         "server_names": list(issued.alternative_names),
         "due": issued.is_due(now),
+        "revoked": revoked,
     }

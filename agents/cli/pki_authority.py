@@ -2,12 +2,14 @@
 
 ``ca.pem`` and ``ca.key`` sign everything; ``{name}.pem`` and ``{name}.key`` belong to one user of the broker. The
 common name of a certificate is the user's name: Mosquitto takes it with ``use_identity_as_username``, so that nobody
-can take another's place. Keys are P-256.
+can take another's place. The organisational unit is the user's role, from which the access list is made. Keys are
+P-256. Every certificate that was ever signed stands in ``issued.jsonl`` (:mod:`agents.cli.pki_register`).
 """
 
 import ipaddress
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +19,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from agents.cli import pki_register as register
 from agents.cli.whole_file import write_whole
+from bus_schema import Role
+from bus_schema.generate.acl import DEVICES, HEALTH_CHECK, reserved_users
 
 CA = "ca"
 """Name of the authority's own files."""
@@ -25,10 +30,20 @@ CA = "ca"
 CA_LASTS = timedelta(days=7305)
 """Twenty years: longer than a charger is in use."""
 
-LASTS = timedelta(days=1461)
-"""Four years for everybody else. ``status`` warns from :data:`RENEW_BEFORE` on."""
+DEVICES_LAST = timedelta(days=1461)
+"""Four years for chargers and meters: somebody has to go there."""
 
-RENEW_BEFORE = timedelta(days=90)
+SERVERS_LAST = timedelta(days=731)
+"""Two years for agents and servers."""
+
+PEOPLE_LAST = timedelta(days=366)
+"""A year for people, who come and go, and whose laptops get lost."""
+
+BRIEFLY = timedelta(minutes=10)
+"""For a certificate that this program makes for its own use."""
+
+RENEW_BEFORE = timedelta(days=30)
+"""``status`` warns from so long before the end on, and so does an alarm on the bus for agents."""
 
 CLOCKS_DIFFER = timedelta(hours=24)
 """A certificate holds from so long ago: the clock of a charger without network time may be behind."""
@@ -49,7 +64,13 @@ class Issued:
     serial: int
     ends: datetime
     alternative_names: tuple[str, ...]
-    server: bool
+    role: str
+    """What its user may do on the bus (:class:`bus_schema.Role`); empty for a server."""
+
+    @property
+    def server(self) -> bool:
+        """Whether it belongs to a server and not to a user of the broker."""
+        return bool(self.alternative_names)
 
     def is_due(self, now: datetime) -> bool:
         """Tell whether it should be renewed."""
@@ -77,13 +98,17 @@ def found(folder: Path, site: str, now: datetime) -> bool:
         .add_extension(_usage(signs_certificates=True), critical=True)
         .sign(private, hashes.SHA256())
     )
-    _write_key(key, private)
+    write_whole(key, _pem(private), 0o600)
     write_whole(certificate, built.public_bytes(serialization.Encoding.PEM), 0o644)
     return True
 
 
-def issue(folder: Path, name: str, now: datetime, *, server_names: Iterable[str] = (), renew: bool = False) -> Issued:
+def issue(
+    folder: Path, name: str, now: datetime, *, role: str = "", server_names: Iterable[str] = (), renew: bool = False
+) -> Issued:
     """Give ``name`` a key and a certificate; with ``server_names`` for a server under these names and addresses.
+
+    ``role`` is what a user may do; without it that is told by the name (:func:`usual_role`).
 
     An existing one is kept unless ``renew``, which makes a new key too. Raises :class:`PkiError`.
     """
@@ -98,23 +123,57 @@ def issue(folder: Path, name: str, now: datetime, *, server_names: Iterable[str]
                 f"{path} is for {', '.join(there.alternative_names) or 'no server'}: use --renew to change it"
             )
         return there
-    authority, authority_key = _authority(folder)
+    if not names:
+        role = role or usual_role(name)
+    built, private = _sign(folder, name, role, names, now, _lasts(role))
+    # The key first: a certificate without its key would look finished.
+    _replace(folder / f"{name}.key", _pem(private), 0o600)
+    _replace(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
+    return read(path)
+
+
+def sign_briefly(folder: Path, name: str, now: datetime) -> tuple[bytes, bytes]:
+    """Return a certificate of user ``name`` that lasts :data:`BRIEFLY`, and its key, for this program's own use.
+
+    Raises :class:`PkiError`.
+    """
+    built, private = _sign(folder, name, usual_role(name), (), now, BRIEFLY)
+    return built.public_bytes(serialization.Encoding.PEM), _pem(private)
+
+
+def _sign(
+    folder: Path, name: str, role: str, server_names: Sequence[str], now: datetime, lasts: timedelta
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    authority, authority_key = authority_of(folder)
     private = ec.generate_private_key(ec.SECP256R1())
-    usage = [ExtendedKeyUsageOID.SERVER_AUTH] if names else [ExtendedKeyUsageOID.CLIENT_AUTH]
+    usage = [ExtendedKeyUsageOID.SERVER_AUTH] if server_names else [ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = (
-        _builder(_subject(name), authority.subject, private.public_key(), now, LASTS)
+        _builder(_subject(name, role), authority.subject, private.public_key(), now, lasts)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
     )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_general(each) for each in names]), critical=False)
+    if server_names:
+        names = [_general(each) for each in server_names]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     built = builder.sign(authority_key, hashes.SHA256())
-    # The key first: a certificate without its key would look finished.
-    _write_key(folder / f"{name}.key", private)
-    write_whole(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
-    return read(path)
+    register.note(folder, name, built.serial_number, built.not_valid_after_utc)
+    return built, private
+
+
+def usual_role(name: str) -> str:
+    """Return the role that a name tells: an agent's process its agent's, everybody else a charger's."""
+    base, dash, number = name.rpartition("-")
+    if name == HEALTH_CHECK or name in set(Role):
+        return name
+    return base if dash and number.isdigit() and name in reserved_users() else str(Role.CHARGER)
+
+
+def _lasts(role: str) -> timedelta:
+    if role == Role.TECHNICIAN:
+        return PEOPLE_LAST
+    return DEVICES_LAST if role in DEVICES else SERVERS_LAST
 
 
 def read(path: Path) -> Issued:
@@ -128,9 +187,10 @@ def read(path: Path) -> Issued:
         alternative = tuple(str(each.value) for each in names)
     except x509.ExtensionNotFound:
         alternative = ()
-    return Issued(
-        path.stem, path, certificate.serial_number, certificate.not_valid_after_utc, alternative, bool(alternative)
-    )
+    units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    # Certificates of an earlier version have no role in them.
+    role = str(units[0].value) if units else "" if alternative or path.stem == CA else usual_role(path.stem)
+    return Issued(path.stem, path, certificate.serial_number, certificate.not_valid_after_utc, alternative, role)
 
 
 def all_issued(folder: Path) -> list[Issued]:
@@ -139,7 +199,8 @@ def all_issued(folder: Path) -> list[Issued]:
     return [read(path) for path in paths]
 
 
-def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+def authority_of(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Return the site's authority. Raises :class:`PkiError` if it is missing or cannot be read."""
     try:
         certificate = x509.load_pem_x509_certificate((folder / f"{CA}.pem").read_bytes())
         key = serialization.load_pem_private_key((folder / f"{CA}.key").read_bytes(), None)
@@ -167,8 +228,9 @@ def _builder(
     )
 
 
-def _subject(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _subject(name: str, role: str = "") -> x509.Name:
+    unit = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, role)] if role else []
+    return x509.Name([*unit, x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def _general(name: str) -> x509.GeneralName:
@@ -192,6 +254,15 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    write_whole(path, pem, 0o600)
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    """Write a file; one that was there keeps its owner and rights: its reader is a service with a user of its own."""
+    old = path.stat() if path.exists() else None
+    write_whole(path, data, mode if old is None else old.st_mode & 0o777)
+    if old is not None and os.geteuid() == 0:
+        os.chown(path, old.st_uid, old.st_gid)

@@ -12,16 +12,14 @@ import typer
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.cli.pki_authority import CA, PkiError, found, issue
+from agents.cli.pki_revocation import revoke
+from agents.cli.pki_rights import BROKER, ENVIRONMENT_FILE, SITE_FILE, give_to_broker
 from agents.cli.prepare_files import (
-    ACCESS_LIST,
     BACKUPS,
-    BROKER,
     CARDS_FILE,
     COMPOSE_SECRETS,
     COMPOSE_STORE,
-    ENVIRONMENT_FILE,
     SHARED_ROLE_URL,
-    SITE_FILE,
     STEVE_FILE,
     Kind,
     PrepareError,
@@ -37,7 +35,6 @@ from agents.cli.prepare_files import (
 )
 from agents.cli.whole_file import write_whole
 from agents.registry import AGENTS
-from bus_schema.generate.acl import mosquitto_acl
 
 app = command_app()
 
@@ -52,16 +49,22 @@ def prepare(
     kind: Annotated[Kind, typer.Option("--for", help="compose: Docker; systemd: a Raspberry Pi.")] = Kind.COMPOSE,
     devices: Annotated[
         list[str] | None,
-        typer.Option("--device", metavar="ID", help="Charger or meter that gets a certificate; may be repeated."),
+        typer.Option("--device", metavar="ID", help="Charger that gets a certificate; may be repeated."),
+    ] = None,
+    meters: Annotated[
+        list[str] | None, typer.Option("--meter", metavar="ID", help="Grid meter that gets a certificate.")
+    ] = None,
+    people: Annotated[
+        list[str] | None, typer.Option("--person", metavar="NAME", help="Technician who gets certificates.")
     ] = None,
 ) -> None:
     """Make a site's folder: certificates, secrets, site.toml, access list.
 
-    Can be run again, for more devices or after an update: what is there is kept. Only the access list, which is
-    generated from the contract, is brought up to date.
+    Can be run again, for more devices and people or after an update: what is there is kept. Only what the broker reads
+    (folder broker) is brought up to date; `chargebus pki apply` lets a running one read it.
     """
     try:
-        asked = wanted(site, hosts, kind, site_agents(AGENTS), devices or ())
+        asked = wanted(site, hosts, kind, site_agents(AGENTS), devices or (), meters or (), people or ())
         for line in make(asked, folder.absolute(), datetime.now(UTC)):
             typer.echo(line)
     except (PrepareError, PkiError) as error:
@@ -90,7 +93,7 @@ def make(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
         yield from _new(folder / ENVIRONMENT_FILE, environment(asked.site, folder), READABLE)
     yield from _new(folder / CARDS_FILE, cards_csv(), READABLE)
     yield from _new(folder / SITE_FILE, site_toml(asked), READABLE)
-    yield from _current(folder / ACCESS_LIST, mosquitto_acl(asked.site))
+    yield from give_to_broker(folder)
     moved(folder, folder)
     yield from _tables_to_add(folder / SITE_FILE, asked)
     if asked.kind is Kind.COMPOSE:
@@ -108,10 +111,11 @@ def _check_repository(folder: Path) -> None:
 def _certificates(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
     if found(folder, asked.site, now):
         yield f"made {folder / f'{CA}.pem'}"
-    for name in (BROKER, *asked.users):
+    revoke(folder, (), now)
+    for name, role in {BROKER: "", **asked.users}.items():
         path = folder / f"{name}.pem"
         was_there = path.exists()
-        issue(folder, name, now, server_names=asked.server_names if name == BROKER else ())
+        issue(folder, name, now, role=role, server_names=asked.server_names if name == BROKER else ())
         if asked.kind is Kind.COMPOSE:
             path.with_suffix(".key").chmod(READABLE)
         if not was_there:
@@ -131,13 +135,6 @@ def _new(path: Path, text: str, mode: int) -> Iterator[str]:
         path.parent.mkdir(exist_ok=True)
         write_whole(path, text.encode(), mode)
         yield f"made {path}"
-
-
-def _current(path: Path, text: str) -> Iterator[str]:
-    was_there = path.exists()
-    if not was_there or path.read_text(encoding="utf-8") != text:
-        write_whole(path, text.encode(), READABLE)
-        yield f"{'updated' if was_there else 'made'} {path}"
 
 
 def _shared_role(path: Path) -> Iterator[str]:

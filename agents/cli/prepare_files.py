@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from agents.cli.pki_rights import BROKER, ENVIRONMENT_FILE
 from bus_schema import Role
-from bus_schema.generate.acl import reserved_users
+from bus_schema.generate.acl import HEALTH_CHECK, person_users, reserved_users
+from bus_schema.generate.mosquitto import TLS_PORT
 from bus_schema.ids import InvalidId, check_id
-
-BROKER = "broker"
-"""Name of the broker's certificate, and of its service in ``compose.yaml``."""
 
 ALWAYS_HOSTS = (BROKER, "localhost", "127.0.0.1")
 """Names under which the site's own servers reach the broker."""
-
-TLS_PORT = 8883
-"""MQTT over TLS: the port that IANA has registered for it."""
 
 COMPOSE_METRICS_PORT = 9100
 """Metrics of every agent in a container of its own; the health check of ``compose.yaml`` asks there."""
@@ -31,10 +27,7 @@ COMPOSE_METRICS_PORT = 9100
 SYSTEMD_METRICS_PORTS = 9101
 """Metrics of the first agent where all share one machine; the others follow."""
 
-ACCESS_LIST = "mosquitto.acl"
-"""Generated from the contract: brought up to date at every run."""
-
-SITE_FILE, ENVIRONMENT_FILE, STEVE_FILE = "site.toml", "compose.env", "steve.properties"
+STEVE_FILE = "steve.properties"
 
 CARDS_FILE = "access/cards.csv"
 """In a folder of its own: a container that is given a single file does not see it replaced."""
@@ -61,8 +54,6 @@ _HOST = re.compile(
 ON_TRIAL = frozenset({"load_balancer_shadow"})
 """Agents that try something out for a while: no site's servers run them by themselves."""
 
-_DEVICES = frozenset({Role.CHARGER, Role.METER})
-
 
 class Kind(StrEnum):
     """Which servers the folder is for."""
@@ -85,7 +76,11 @@ class Wanted:
     kind: Kind
     agents: tuple[str, ...]
     devices: tuple[str, ...]
-    """Ids of chargers and meters that get a certificate."""
+    """Ids of chargers that get a certificate."""
+    meters: tuple[str, ...] = ()
+    """Ids of grid meters that get one."""
+    people: tuple[str, ...] = ()
+    """Technicians who get one for each of their terminals."""
 
     @property
     def server_names(self) -> tuple[str, ...]:
@@ -93,33 +88,53 @@ class Wanted:
         return tuple(dict.fromkeys((*self.hosts, *ALWAYS_HOSTS)))
 
     @property
-    def users(self) -> tuple[str, ...]:
-        """Everybody who connects to the broker with a certificate."""
-        return (*self.agents, str(Role.TECHNICIAN), *self.devices)
+    def users(self) -> dict[str, str]:
+        """Everybody who connects to the broker with a certificate, with the role.
+
+        ``technician`` is the command line on the site's own server.
+        """
+        people = [user.name for name in (str(Role.TECHNICIAN), *self.people) for user in person_users(name)]
+        return {
+            **{agent: agent for agent in self.agents},
+            HEALTH_CHECK: HEALTH_CHECK,
+            **dict.fromkeys(people, str(Role.TECHNICIAN)),
+            **dict.fromkeys(self.devices, str(Role.CHARGER)),
+            **dict.fromkeys(self.meters, str(Role.METER)),
+        }
 
 
-def wanted(site: str, hosts: Sequence[str], kind: Kind, agents: Iterable[str], devices: Iterable[str]) -> Wanted:
+def wanted(
+    site: str,
+    hosts: Sequence[str],
+    kind: Kind,
+    agents: Iterable[str],
+    devices: Iterable[str],
+    meters: Iterable[str] = (),
+    people: Iterable[str] = (),
+) -> Wanted:
     """Check what was asked for. Raises :class:`PrepareError`."""
-    names = tuple(dict.fromkeys(devices))
+    names = {"charger": tuple(dict.fromkeys(devices)), "meter": tuple(dict.fromkeys(meters))}
+    persons = tuple(dict.fromkeys(people))
     try:
         check_id("site", site)
-        for name in names:
-            check_id("charger", name)
+        every = [check_id(what, name) for what, group in names.items() for name in group]
+        every += [user.name for person in persons for user in person_users(person)]
     except InvalidId as error:
         raise PrepareError(str(error)) from None
-    taken = (reserved_users() | {BROKER, "ca"}) - _DEVICES
-    for name in names:
-        if name in taken or name in _DEVICES:
+    for name in every:
+        if name in reserved_users() | {BROKER, "ca"}:
             raise PrepareError(
-                f"no charger and no meter may be called {name!r}: it is the name of a part of the site, whose rights "
-                "on the bus it would have"
+                f"no charger, meter or person may be called {name!r}: it is the name of a part of the site, whose "
+                "rights on the bus it would have"
             )
+        if every.count(name) > 1:
+            raise PrepareError(f"{name!r} was given twice: a charger, a meter and a person have names of their own")
     for host in hosts:
         if not _is_host(host):
             raise PrepareError(f"{host!r} is no host name and no address; write for example broker.local or 10.0.0.2")
     if not hosts:
         raise PrepareError("give at least one host name or address of the broker, as the chargers will know it")
-    return Wanted(site, tuple(hosts), kind, tuple(agents), names)
+    return Wanted(site, tuple(hosts), kind, tuple(agents), names["charger"], names["meter"], persons)
 
 
 def _is_host(text: str) -> bool:

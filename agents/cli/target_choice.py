@@ -14,10 +14,12 @@ import typer
 
 from agents.cli import up_lock
 from agents.cli.exits import CliError, ExitCode
+from agents.cli.logins import Login
 from agents.cli.target import USER, Target
 from agents.cli.values import site_id
 from agents.runtime.config_errors import ConfigError
 from agents.runtime.mqtt_options import MqttOptions
+from bus_schema.generate.acl import person_users
 
 if TYPE_CHECKING:
     from agents.runtime.site_config import SiteConfig
@@ -37,19 +39,24 @@ _HOW = (
 )
 
 
-def choose_target(broker: str | None, site: str | None, config: Path | None, folder: Path) -> Target:
-    """Return the site that is meant. Raises :class:`CliError` (``CONFIGURATION``) if none is, or the file is wrong."""
+def choose_target(
+    broker: str | None, site: str | None, config: Path | None, folder: Path, person: str = USER
+) -> Target:
+    """Return the site that is meant, and the logins of ``person`` there.
+
+    Raises :class:`CliError` (``CONFIGURATION``) if none is, or the file is wrong.
+    """
     path = _file(config, folder)
     if path is None and (broker is None or site is None):
         known = "" if broker is None and site is None else " (a site and a broker are both needed)"
         raise CliError(ExitCode.CONFIGURATION, f"which site?{known} {_HOW}")
     # A broker and a site that are both named need no file, unless one is named too.
     complete = broker is not None and site is not None and config is None
-    target = Target.at("", DEFAULT_PORT, "") if path is None or complete else _of_file(path)
+    target = Target.at("", DEFAULT_PORT, "", person=person) if path is None or complete else _of_file(path, person)
     if site is not None:
         target = replace(target, site=site_id(site))
     if broker is not None:
-        target = target.with_broker(*_host_and_port(broker))
+        target = target.with_broker(*host_and_port(broker))
     return target
 
 
@@ -84,22 +91,39 @@ def _file(config: Path | None, folder: Path) -> Path | None:
     return data / SITE_FILE if up_lock.is_held(data) else None
 
 
-def _of_file(path: Path) -> Target:
+def _of_file(path: Path, person: str) -> Target:
     config = load_config(path)
+    users = [user.name for user in person_users(person)]
+    # A person may have fewer logins than the broker allows; without a file there is only the name.
+    logins = [_login(config, user) for user in users if user == person or _has_secret(config, user)]
+    return Target(config.site, tuple(logins), path, person)
+
+
+def _secret_file(config: SiteConfig, user: str) -> Path | None:
+    named = config.broker.key_file or config.broker.password_file
+    return None if named is None else config.resolve(named, user)
+
+
+def _has_secret(config: SiteConfig, user: str) -> bool:
+    file = _secret_file(config, user)
+    return file is not None and file.exists()
+
+
+def _login(config: SiteConfig, user: str) -> Login:
     settings = config.broker
     try:
-        password = config.broker_password(USER)
+        password = config.broker_password(user)
     except ConfigError as error:
         raise CliError(ExitCode.CONFIGURATION, str(error)) from error
 
     def file(name: Path | None) -> Path | None:
-        return None if name is None else config.resolve(name, USER)
+        return None if name is None else config.resolve(name, user)
 
     options = MqttOptions(
         host=settings.host,
         port=settings.port,
         client_id="",
-        username=config.broker_username(USER) or None,
+        username=config.broker_username(user) or None,
         password=password,
         clean_session=True,
         keepalive_s=settings.keepalive_s,
@@ -108,10 +132,11 @@ def _of_file(path: Path) -> Target:
         cert_file=file(settings.cert_file),
         key_file=file(settings.key_file),
     )
-    return Target(config.site, options, path)
+    return Login(options, _secret_file(config, user))
 
 
-def _host_and_port(broker: str) -> tuple[str, int]:
+def host_and_port(broker: str) -> tuple[str, int]:
+    """Return the parts of ``HOST[:PORT]``. Raises :class:`typer.BadParameter`."""
     host, colon, port = broker.rpartition(":")
     if not colon or (":" in host and not host.startswith("[")):  # a name, or an IPv6 address without a port
         return broker.strip("[]"), DEFAULT_PORT

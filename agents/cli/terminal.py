@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli.target import Target
+from agents.cli.target import USER, Target
 from agents.cli.target_choice import choose_target
+from agents.cli.values import person_id
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,6 +51,17 @@ ConfigOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+PersonOption = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        envvar="CHARGEBUS_PERSON",
+        parser=person_id,
+        help="Who you are: whose certificates or passwords to use.",
+        rich_help_panel=_PANEL,
+    ),
+]
 TimeoutOption = Annotated[
     float,
     typer.Option(
@@ -66,6 +78,7 @@ _SHARED = {
     "broker": (BrokerOption, None),
     "site": (SiteOption, None),
     "config": (ConfigOption, None),
+    "person": (PersonOption, USER),
     "timeout_s": (TimeoutOption, DEFAULT_TIMEOUT_S),
 }
 
@@ -101,7 +114,7 @@ def site_command(
         @functools.wraps(function)
         def command(**given: Any) -> None:
             shared = {key: given.pop(key) for key in _SHARED}
-            target = choose_target(shared["broker"], shared["site"], shared["config"], Path.cwd())
+            target = choose_target(shared["broker"], shared["site"], shared["config"], Path.cwd(), shared["person"])
             terminal = Terminal(target, shared["as_json"], shared["timeout_s"])
             asyncio.run(function(terminal, **given))
 

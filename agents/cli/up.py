@@ -88,7 +88,7 @@ def up(
             python=sys.executable,
             agents=tuple(name for name in AGENTS if name not in ON_REQUEST),
             cards=_drivers_cards(),
-            passwords=up_passwords.draw(users(AGENTS, chargers)),
+            passwords=up_passwords.draw(user.name for user in users(AGENTS, chargers)),
             station_passwords=up_passwords.draw(charger_names(chargers)),
             is_first=not any((data / "chargers").glob("*")),
         )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from bus_schema.generate.acl import mosquitto_acl
+from bus_schema.generate.mosquitto import local_conf
 
 SITE = "garage"
 """Id of the site that ``up`` runs unless told otherwise."""
@@ -19,35 +19,8 @@ DEMO_A_PER_CHARGER = 10.5
 
 
 def mosquitto_conf(port: int, data: Path) -> str:
-    """Return a configuration that loses nothing: see ``deploy/mosquitto/mosquitto.conf`` for a site's own broker.
-
-    It listens on this machine only. Everyone needs a password, and the access list of the contract holds.
-    """
-    return f"""\
-# Written by `chargebus up` at every start.
-listener {port} 127.0.0.1
-allow_anonymous false
-password_file {data}/mosquitto.passwords
-acl_file {data}/mosquitto.acl
-persistence true
-persistence_location {data}/broker/
-autosave_interval 30
-set_tcp_nodelay true
-max_queued_messages 100000
-max_inflight_messages 1000
-sys_interval 10
-log_dest stderr
-log_type error
-log_type warning
-log_type notice
-log_timestamp_format %Y-%m-%dT%H:%M:%S
-user root
-"""
-
-
-def access_list(site: str) -> str:
-    """Return Mosquitto's access list for the site."""
-    return mosquitto_acl(site)
+    """Return the broker's configuration. Everyone needs a password, and the access list of the contract holds."""
+    return f"# Written by `chargebus up` at every start.\n{local_conf(port, data)}"
 
 
 def site_toml(

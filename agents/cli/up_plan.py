@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.cli import up_files, up_passwords
-from agents.cli.target import Target
+from agents.cli.logins import Login
+from agents.cli.target import USER, Target
 from agents.cli.up_process import ProcessSpec
+from agents.runtime.mqtt_options import MqttOptions
 from bus_schema import Role
+from bus_schema.generate.acl import User, device_user, mosquitto_acl, person_users, process_user
 
 BROKER, FIRST, AGENT, CHARGERS = 0, 1, 2, 3
 """Stages of the start: each waits until the one before it is there. The stop goes backwards."""
@@ -39,9 +42,11 @@ def charger_names(chargers: int) -> list[str]:
     return [f"c{number}" for number in range(1, chargers + 1)]
 
 
-def users(agents: Iterable[str], chargers: int) -> list[str]:
+def users(agents: Iterable[str], chargers: int) -> list[User]:
     """Return everyone who needs a password at the broker."""
-    return [*agents, str(Role.TECHNICIAN), *charger_names(chargers)]
+    processes = [process_user(Role(agent)) for agent in agents]
+    devices = [device_user(Role.CHARGER, name) for name in charger_names(chargers)]
+    return [*processes, *person_users(USER), *devices]
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,18 @@ class Plan:
 
     def target(self) -> Target:
         """Return how the technician reaches the site."""
-        password = self.choice.passwords[Role.TECHNICIAN]
-        return Target.at("127.0.0.1", self.choice.broker_port, self.choice.site, password)
+        return Target(self.choice.site, tuple(self._login(user.name) for user in person_users(USER)))
+
+    def _login(self, user: str) -> Login:
+        options = MqttOptions(
+            "127.0.0.1",
+            self.choice.broker_port,
+            client_id="",
+            username=user,
+            password=self.choice.passwords[user],
+            clean_session=True,
+        )
+        return Login(options, self.choice.data / _secret(user))
 
     @property
     def page(self) -> str:
@@ -140,15 +155,19 @@ def plan(choice: UpChoice) -> Plan:
     if choice.mosquitto is not None:
         files["mosquitto.conf"] = up_files.mosquitto_conf(choice.broker_port, choice.data)
         files["mosquitto.passwords"] = up_passwords.mosquitto_file(choice.passwords)
-        files["mosquitto.acl"] = up_files.access_list(choice.site)
+        files["mosquitto.acl"] = mosquitto_acl(choice.site, users(choice.agents, choice.chargers))
     names = charger_names(choice.chargers)
     files[CHARGER_PASSWORDS] = "".join(f"{name}:{choice.passwords[name]}\n" for name in names)
-    for user in (*choice.agents, Role.TECHNICIAN):
-        files[f"secrets/{user}.password"] = choice.passwords[user] + "\n"
+    for user in (*choice.agents, *(each.name for each in person_users(USER))):
+        files[_secret(user)] = choice.passwords[user] + "\n"
     for name in names:
         files[f"secrets/stations/{name}.password"] = choice.station_passwords[name] + "\n"
     processes = (_broker(choice), *(_agent(choice, name) for name in choice.agents), _chargers(choice))
     return Plan(choice, processes, files, ("logs", "broker", "chargers", "agents", "secrets", "secrets/stations"))
+
+
+def _secret(user: str) -> str:
+    return f"secrets/{user}.password"
 
 
 def _broker(choice: UpChoice) -> ProcessSpec:

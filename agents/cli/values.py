@@ -21,6 +21,11 @@ def charger_id(text: str) -> str:
     return _id("charger", text)
 
 
+def person_id(text: str) -> str:
+    """Return the name of a person."""
+    return _id("person", text)
+
+
 def site_id(text: str) -> str:
     """Return the id of a site."""
     return _id("site", text)

@@ -19,7 +19,6 @@ from agents.influx_logger.history_file import HistoryFile
 from agents.influx_logger.lines import LineWriter
 from agents.influx_logger.posting import post
 from agents.influx_logger.settings import InfluxLoggerSettings
-from agents.influx_logger.share_watch import ShareWatch
 from agents.influx_logger.spool import (
     Filling,
     Lines,
@@ -38,8 +37,7 @@ from agents.runtime.backoff import full_jitter
 from agents.runtime.history.tables import HISTORY_FILE
 from bus_schema import TOPICS, Address, Role, Topic
 from bus_schema.site_messages import Alarm
-from bus_schema.topics import ALARM, BROKER_STATUS, CHARGER_STATE, CHARGER_TELEMETRY, GRID_TELEMETRY
-from bus_schema.words import ChargerStatus
+from bus_schema.topics import ALARM, BROKER_STATUS, CHARGER_TELEMETRY, GRID_TELEMETRY
 
 MEASURED: tuple[Topic[Any], ...] = tuple(t for t in TOPICS if t.measurement and Role.INFLUX_LOGGER in t.readers)
 """Everything of the table that becomes points."""
@@ -98,7 +96,6 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
         self._stopping = False
         self._alarms: dict[str, Alarm] = {}
         self._broker = BrokerWatch()
-        self._share = ShareWatch()
 
     async def start(self) -> None:
         """Find what waits from before. Raises :class:`agents.runtime.agent.CannotStart`."""
@@ -112,13 +109,6 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
             file = HistoryFile(self._history)
             self._database, self._close = file.write, file.close
         self._waits = await self.store.run(filling)
-
-    def shares(self, topic: Topic[Any]) -> bool:
-        """Let the broker deal out telemetry: reading a message costs more than writing it, and each has its own time.
-
-        Everything else comes to every process, and is kept by one: the broker keeps it for each that is away.
-        """
-        return self.settings.processes > 1 and topic.name in BULK
 
     def wants(self, address: Address) -> bool:
         """Say whether this process keeps what comes there, or must know of it."""
@@ -138,9 +128,6 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
     def problems(self) -> list[str]:
         """Say why nothing leaves the spool."""
         found = [] if self._history_problem is None else [self._history_problem[:400]]
-        undealt = self._share.problem(self.clock.monotonic_s())
-        if undealt is not None:
-            found.append(undealt)
         if self._trouble is not None:
             what = "refuses this client" if self._trouble.fate is Fate.NEVER else "is not available"
             found.append(f"the database {what} ({self._trouble.reason}); {self._waits.lines} points wait"[:400])
@@ -149,8 +136,6 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
     @on(*MEASURED, batch=5000)
     async def spool(self, received: list[Received[Any]]) -> None:
         """Keep what has come; it is acknowledged to the broker once it is on disk."""
-        if self.settings.processes > 1:
-            self._watch_share(received)
         by_kind: dict[bool, list[str]] = defaultdict(list)
         for each in received:
             own = self._own_alarm(each.address)
@@ -265,21 +250,14 @@ class InfluxLogger(Agent[InfluxLoggerSettings]):
         if dropped:
             self.log.error("points_dropped", lines=dropped, why="no room in the spool")
 
-    def _watch_share(self, received: Sequence[Received[Any]]) -> None:
-        """Learn from one kind of messages; all of ``received`` are of one."""
-        topic = received[0].address.topic
-        if topic is CHARGER_TELEMETRY:
-            self._share.telemetry()
-        elif topic is CHARGER_STATE:
-            now_s = self.clock.monotonic_s()
-            for each in received:
-                if not each.retained:
-                    self._share.state(each.charger, each.message.status is ChargerStatus.CHARGING, now_s)
-
     def _keeps(self, address: Address) -> bool:
-        """Tell whether a topic belongs to this process's share; telemetry has been dealt out by the broker already."""
+        """Tell whether a topic belongs to this process's share: that of its charger, circuit or agent.
+
+        The broker is not asked to deal messages out (``$share``): whoever joins such a group, which Mosquitto's access
+        list cannot forbid, takes a part of them away.
+        """
         settings = self.settings
-        if settings.processes == 1 or address.topic.name in BULK:
+        if settings.processes == 1:
             return True
         whose = address.ids.get("charger") or "/".join(address.ids.values())
         return crc32(whose.encode()) % settings.processes == settings.process - 1

@@ -14,8 +14,7 @@ class InfluxLoggerSettings(AgentSettings, HistorySource):
     share: Annotated[str, Field(pattern=r"^[1-4]/[1-4]$")] = "1/1"
     """Which part of the work this process has, where several share it: ``2/3`` is the second of three. Each is started
     with a ``site.toml`` of its own in which only this differs, has its own spool, and is called ``influx_logger-2``.
-    Telemetry is dealt out by the broker (``$share``: Mosquitto can, RabbitMQ and the embedded one cannot),
-    everything else is kept by the process to which its charger, circuit or agent belongs."""
+    Each process hears everything and keeps what belongs to its chargers, circuits and agents."""
     post_lines: Annotated[int, Field(ge=1, le=50_000)] = 5000
     """Most points in one request. InfluxDB's own advice is 5,000."""
     spool_max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 2048

@@ -283,14 +283,6 @@ class Agent(Generic[S]):
     def heard_beside(self, topic: str, payload: bytes) -> None:
         """Take a message that came by one of the filters :attr:`beside`; must not block or raise."""
 
-    def shares(self, topic: Topic[Any]) -> bool:
-        """Say whether the broker is to deal a topic's messages out among the agent's processes, each to one of them.
-
-        Mosquitto, EMQX and HiveMQ do (``$share``, also for MQTT 3.1.1); the embedded broker and RabbitMQ do not. For
-        QoS 0 only: what a broker has dealt to a process that is away waits for that one, however long.
-        """
-        return False
-
     def waiting(self, now_ms: int) -> Waiting | None:
         """Return what it keeps on disk until somebody else takes it; published in its health."""
         return None

@@ -3,6 +3,20 @@
 import aiomqtt
 
 _BY_TEXT = (
+    ("certificate is not yet valid", "this computer's clock is probably wrong: set it, or let it be set (NTP)"),
+    ("certificate has expired", "the broker's certificate must be renewed (chargebus pki server … --renew), or this "
+     "computer's clock is wrong"),
+    ("Hostname mismatch", "broker.host is no name in the broker's certificate: use one that is, or make it again with "
+     "all names (chargebus pki server … --renew)"),
+    ("IP address mismatch", "broker.host is no address in the broker's certificate: use one that is, or make it again "
+     "with all addresses (chargebus pki server … --renew)"),
+    ("ALERT_CERTIFICATE_REVOKED", "this certificate was revoked: whoever revoked it can issue a new one"),
+    ("ALERT_UNKNOWN_CA", "the broker does not know the authority of this certificate: it is of another site"),
+    ("ALERT_CERTIFICATE_EXPIRED", "the broker takes this certificate for expired: renew it (chargebus pki renew), or "
+     "set the broker's clock"),
+    ("ALERT_BAD_CERTIFICATE", "the broker does not take this certificate: by its clock it is not valid yet, or it is "
+     "damaged; check the broker's clock"),
+    ("ALERT_UNSUPPORTED_CERTIFICATE", "this is a server's certificate: issue one for a user (chargebus pki issue)"),
     ("CERTIFICATE_VERIFY_FAILED", "the broker's certificate is not trusted: check broker.ca_file, and that broker.host "
      "is a name in the certificate"),
     ("WRONG_VERSION_NUMBER", "the broker does not speak TLS on this port: check broker.port, or remove broker.ca_file"),

@@ -27,8 +27,8 @@ from agents.runtime.ack_window import AckWindow
 from agents.runtime.agent import BusUnavailable, Clock
 from agents.runtime.backoff import full_jitter
 from agents.runtime.bus import Publication
-from agents.runtime.connect_errors import explain
 from agents.runtime.lane import RawMessage
+from agents.runtime.login_problem import login_problem
 from agents.runtime.message_socket import MessageSocket, Take
 from agents.runtime.mqtt_options import NO_DELAY, MqttOptions
 
@@ -102,7 +102,7 @@ class MqttTransport:
                 await self._connection()
                 reason = "the broker closed the connection"
             except (aiomqtt.MqttError, OSError) as error:
-                reason = explain(error, self._options.username)
+                reason = await login_problem(error, self._options, self._clock.now_ms())
             if self._closing.is_set():
                 return
             if self._clock.monotonic_s() - started_s >= RECONNECT_CAP_S:
@@ -202,9 +202,6 @@ class MqttTransport:
         served.deliver(RawMessage(topic, payload, qos, retain, window.receive(mid) if qos else _nothing))
 
     async def _subscribe(self, client: aiomqtt.Client, topic_filter: str, qos: int) -> None:
-        if topic_filter.startswith("$share/"):
-            # A session of before the work was shared has the filter itself: each message would come twice.
-            await client.unsubscribe(topic_filter.split("/", 2)[2])
         granted = await client.subscribe(topic_filter, qos)
         # paho reports a refusal as 0x80 or above.
         refused = [code for code in granted if (code if isinstance(code, int) else code.value) >= 0x80]

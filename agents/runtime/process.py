@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from structlog.typing import FilteringBoundLogger
 
 from agents.runtime.agent import Agent, CannotStart
 from agents.runtime.backoff import full_jitter
+from agents.runtime.certificate import UnusableCertificate, check_identity
 from agents.runtime.clock import SystemClock
+from agents.runtime.expiry import ExpiryWatch
 from agents.runtime.host import AgentHost
 from agents.runtime.liveness import Liveness, listeners
 from agents.runtime.logs import set_up_logs
@@ -63,6 +66,7 @@ def run_agent(agent_type: type[Agent[Any]], site: SiteConfig) -> int:
 
 async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBoundLogger) -> None:
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(partial(_tell_in_a_line, log))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     name = agent_type.name
@@ -70,11 +74,12 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
     common = settings if isinstance(settings, AgentSettings) else AgentSettings()
     clock = SystemClock()
     identity = agent_type.identity(settings)
-    options = mqtt_options(site, name, identity)
+    options = mqtt_options(site, identity)
     try:
+        check_identity(options)
         options.tls_context()  # Only to see whether it can be made.
-    except OSError as error:
-        raise CannotStart(f"{site.path}: [broker] ca_file, cert_file or key_file cannot be used: {error}") from None
+    except (UnusableCertificate, OSError) as error:
+        raise CannotStart(f"{site.path}: [broker] {error}") from None
     transport = MqttTransport(options, clock, log=log)
     liveness = Liveness(listeners(os.environ))
     async with contextlib.AsyncExitStack() as stack:
@@ -89,8 +94,20 @@ async def _run(agent_type: type[Agent[Any]], site: SiteConfig, log: FilteringBou
         )
         if common.metrics_port is not None:
             await stack.enter_async_context(_metrics(host, transport, site.site, common, common.metrics_port))
+        if options.cert_file is not None:
+            expiry = ExpiryWatch(identity, options.cert_file, host.agent.bus, clock, log)
+            stack.callback(asyncio.create_task(expiry.run()).cancel)
         liveness.watch(lambda: host.on_bus)
         await _live(host, transport, stop, log)
+
+
+def _tell_in_a_line(log: FilteringBoundLogger, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what failed in a callback. A connection that breaks in the handshake is no defect and needs no traceback."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        log.warning("connection_broke", reason=f"{context.get('message', '')}: {error}"[:400])
+    else:
+        loop.default_exception_handler(context)
 
 
 async def _live(host: AgentHost, transport: MqttTransport, stop: asyncio.Event, log: FilteringBoundLogger) -> None:
@@ -187,24 +204,26 @@ async def _metrics(
         yield
 
 
-def mqtt_options(site: SiteConfig, agent: str, identity: str | None = None) -> MqttOptions:
-    """Return how ``agent`` connects to the site's broker: persistent session, client id ``{site}-{identity}``.
+def mqtt_options(site: SiteConfig, identity: str) -> MqttOptions:
+    """Return how a process connects to the site's broker: persistent session, client id ``{site}-{identity}``.
 
-    ``identity`` is the agent's name, unless several processes share its work.
+    ``identity`` is the agent's name, but where several processes share its work (``influx_logger-2``). It is the
+    broker's user, too: user name, password file and certificate are the process's own, because a broker that uses
+    the user as client id keeps one connection for each.
 
     Raises :class:`ConfigError` for a password file that cannot be read.
     """
     broker = site.broker
 
     def file(path: Path | None) -> Path | None:
-        return None if path is None else site.resolve(path, agent)
+        return None if path is None else site.resolve(path, identity)
 
     return MqttOptions(
         host=broker.host,
         port=broker.port,
-        client_id=f"{site.site}-{identity or agent}",
-        username=site.broker_username(agent) or None,
-        password=site.broker_password(agent),
+        client_id=f"{site.site}-{identity}",
+        username=site.broker_username(identity) or None,
+        password=site.broker_password(identity),
         keepalive_s=broker.keepalive_s,
         tls=broker.tls,
         ca_file=file(broker.ca_file),

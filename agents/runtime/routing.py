@@ -25,9 +25,6 @@ __all__ = ["RawMessage", "Router", "RoutingError", "reader_ids"]
 MAX_CACHED_ROUTES = 4096
 """How many topics a router remembers; a flood of invented ids must not fill the memory."""
 
-SHARED = "$share/"
-"""Beginning of a filter whose messages the broker deals out: ``$share/{group}/{filter}``."""
-
 BEHIND_MS = 5_000
 """How long a message may wait for its handler before the agent says that it cannot keep up. ms."""
 
@@ -73,7 +70,6 @@ class Router:
         self._agent_name = agent.name
         self._wants = agent.wants
         self._admits = agent.admits
-        self._shares = agent.shares
         self._beside = agent.beside
         self._heard_beside = agent.heard_beside
         self._clock = clock
@@ -105,8 +101,7 @@ class Router:
         return [*own, *((each, 0) for each in self._beside)]
 
     def _filter(self, topic: Topic[Any]) -> str:
-        plain = topic.filter(self._site, **reader_ids(topic, self._agent_name))
-        return f"{SHARED}{self._agent_name}/{plain}" if self._shares(topic) else plain
+        return topic.filter(self._site, **reader_ids(topic, self._agent_name))
 
     def deliver(self, raw: RawMessage) -> None:
         """Queue a message for its handler. Never blocks, never raises."""

@@ -96,7 +96,7 @@ class BrokerSettings(Settings):
     """Private key of ``cert_file`` (PEM); may contain ``{agent}``."""
     tls: bool = False
     """Whether to use TLS with the system's certificates, without a ``ca_file``."""
-    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 20
+    keepalive_s: Annotated[int, Field(ge=5, le=300)] = 20
     """Silence after which broker and client take each other for dead, in seconds (the broker waits 1.5 times)."""
 
     @field_validator("key_file")

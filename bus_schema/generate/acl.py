@@ -1,18 +1,23 @@
-"""The access list of the Mosquitto broker: ``bus_schema/generated/mosquitto.acl``.
+"""The access list of the Mosquitto broker: who may write and read what, one block for each user.
 
-Whoever is not named may do nothing. Agents and technicians are users named after their role. Chargers and meters are
-users named after their id, and reach only the topics that carry it (``pattern … %u``; ``%c`` could be spoofed).
+Whoever is not named may do nothing, also over a connection that is open already: Mosquitto reads the list again at
+SIGHUP, and what it then denies it neither takes nor delivers any more. That is half of how a certificate is revoked
+(:mod:`agents.cli.pki_revoke`); hence there are no ``pattern`` rules, which hold for every user whatever it is called.
 
-A user has no site in its name. The file in the repository leaves the site open (``+``) and belongs on a broker that
-serves one site. A broker for several sites needs one list per site (``python -m bus_schema --acl SITE``), with users
-that differ between the sites.
+Every process is a user of its own, because the broker uses the user's name as the client id
+(``use_username_as_clientid``): nobody can take the place of another. A person has :data:`TERMINALS` users, one for
+each command that may run at the same time, and all of them speak as the person.
+
+``csms`` writes as the chargers of its own stations only. Mosquitto has no wildcard for part of a level, so each is
+named: a station that is new in ``site.toml`` needs a new list (``chargebus pki apply``).
 
 What Mosquitto does that one should know: a denied QoS 1 publication is acknowledged as if it had been taken, a denied
-subscription is granted and then stays silent, and ``pattern`` rules hold for every user, so that an agent may also
-write the topics of a device of its own name. Hence no device may be called like a role (:func:`reserved_users`).
+subscription is granted and then stays silent, and a member of a shared subscription (``$share``) who may not read is
+dealt its part all the same, which is lost. No agent uses one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from bus_schema.ids import check_id
@@ -28,78 +33,118 @@ BROKER_STATUS = "$SYS/broker/#"
 BROKER_WATCHERS = (Role.TECHNICIAN, Role.INFLUX_LOGGER)
 """Who may read them."""
 
-SHARED_BY = {Role.INFLUX_LOGGER: 4}
-"""Most processes of an agent that may share its work, as one user of the broker."""
+HEALTH_CHECK = "healthcheck"
+"""User of the broker's own health check (``deploy/compose.yaml``): it reads :data:`BROKER_UPTIME` and nothing else."""
+
+BROKER_UPTIME = "$SYS/broker/uptime"
+"""What the health check waits for."""
+
+TERMINALS = 4
+"""How many commands a person can have running at the same time: each is a connection with a user of its own."""
+
+MOST_PROCESSES = {Role.INFLUX_LOGGER: 4}
+"""Most processes of an agent that share its work; each is a user of its own. Every other agent is one process."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who connects to the broker."""
+
+    name: str
+    """User name, common name of the certificate, and client id."""
+    role: Role
+    """What it may do."""
+    speaks_as: str
+    """The id that stands in the topics of its own: its name, but for a person's further terminals the person's."""
+
+
+def process_user(role: Role, number: int = 1) -> User:
+    """Return the user of an agent's process, by its number: the first is called as the only one would be."""
+    name = numbered(str(role), number)
+    return User(name, role, name)
+
+
+def device_user(role: Role, device: str) -> User:
+    """Return the user of a charger or meter. Raises :class:`bus_schema.InvalidId`."""
+    return User(check_id(str(role), device), role, device)
+
+
+def person_users(name: str, role: Role = Role.TECHNICIAN) -> tuple[User, ...]:
+    """Return the users of a person, one for each terminal. Raises :class:`bus_schema.InvalidId`."""
+    return tuple(User(check_id("person", numbered(name, number)), role, name) for number in range(1, TERMINALS + 1))
+
+
+def numbered(name: str, number: int) -> str:
+    """Return the user name of the ``number``-th process or terminal: ``anna``, ``anna-2``, ``anna-3``…"""
+    return name if number == 1 else f"{name}-{number}"
 
 
 def reserved_users() -> frozenset[str]:
-    """Return the user names that are roles: no charger and no meter may have one of them as its id."""
-    return frozenset(str(role) for role in Role)
+    """Return the user names that are roles or parts of the site: no device and no person may have one of them."""
+    further = {numbered(role, number) for role, most in MOST_PROCESSES.items() for number in range(2, most + 1)}
+    terminals = {user.name for user in person_users(str(Role.TECHNICIAN))}
+    return frozenset({*(str(role) for role in Role), *further, *terminals, HEALTH_CHECK})
 
 
-def mosquitto_acl(site: str | None = None) -> str:
-    """Return the text of the access list for one ``site``, or for every site of the broker if it is None.
+def mosquitto_acl(site: str, users: Iterable[User], station_chargers: Collection[str] = ()) -> str:
+    """Return the text of the access list of ``site`` for these users.
 
-    Raises :class:`bus_schema.InvalidId` if ``site`` is not an id: a wildcard in it would open other sites.
+    ``station_chargers`` are the chargers that ``csms`` brings onto the bus: ``<station>-<n>``.
+
+    Raises :class:`bus_schema.InvalidId` if ``site`` or a name is not an id, for a wildcard in it would open what is
+    another's, and :class:`ValueError` if two users have the same name.
     """
-    where = "+" if site is None else check_id("site", site)
+    check_id("site", site)
+    stations = [check_id("charger", charger) for charger in station_chargers]
     blocks = [
         [
-            "# Who may write and read what. GENERATED by python -m bus_schema: do not edit.",
-            f"# Site: {'any, for a broker that serves one site only' if site is None else site}.",
+            "# Who may write and read what. GENERATED from the contract (bus_schema): do not edit.",
+            f"# Site: {site}.",
             "# Nothing is allowed but what stands here: set allow_anonymous false.",
         ],
-        ["# Every charger and meter, under its own id.", *_devices(where)],
-        *([f"user {role}", *_user(role, where)] for role in Role if role not in DEVICES),
+        [f"user {HEALTH_CHECK}", f"topic read {BROKER_UPTIME}"],
     ]
+    seen: set[str] = {HEALTH_CHECK}
+    for user in users:
+        if check_id("user", user.name) in seen:
+            raise ValueError(f"two users of the broker are called {user.name!r}")
+        seen.add(user.name)
+        blocks.append([f"user {user.name}", *_rights(user, site, stations)])
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
-def _devices(site: str) -> Iterator[str]:
-    for role in DEVICES:
-        for topic in TOPICS:
-            if access := _access(role, topic):
-                yield f"pattern {access} {_path(topic, site, str(role), '%u')}"
+def example_acl() -> str:
+    """Return the list of an example site with one user of every role: ``bus_schema/generated/mosquitto.acl``."""
+    agents = [process_user(role) for role in Role if role not in (*DEVICES, Role.TECHNICIAN)]
+    people = person_users("anna")[:1]
+    devices = [device_user(Role.CHARGER, "c1"), device_user(Role.METER, "m1")]
+    return mosquitto_acl("garage", [*agents, *people, *devices], ["station-1"])
 
 
-def _user(role: Role, site: str) -> Iterator[str]:
+def _rights(user: User, site: str, stations: Collection[str]) -> Iterator[str]:
     for topic in TOPICS:
-        write = _path(topic, site, writers_level(role, topic), str(role)) if role in topic.writers else None
-        read = _path(topic, site, topic.own_read_level, str(role)) if role in topic.readers else None
-        if write and write == read:
-            yield f"topic readwrite {write}"
-            continue
-        if write:
-            yield f"topic write {write}"
-        if read:
-            yield f"topic read {read}"
-    for process in processes(role)[1:]:
-        for topic in TOPICS:
-            if role in topic.writers and topic.own_level == "agent":
-                yield f"topic write {_path(topic, site, 'agent', process)}"
-    if role in BROKER_WATCHERS:
+        write = _written(user, topic, site, stations) if user.role in topic.writers else []
+        read = _heard(user, topic, site, stations) if user.role in topic.readers else []
+        yield from (f"topic readwrite {path}" for path in write if path in read)
+        yield from (f"topic write {path}" for path in write if path not in read)
+        yield from (f"topic read {path}" for path in read if path not in write)
+    if user.role in BROKER_WATCHERS:
         yield f"topic read {BROKER_STATUS}"
 
 
-def processes(role: Role) -> tuple[str, ...]:
-    """Return the names under which a role's processes speak of themselves: one, or several that share its work."""
-    return (str(role), *(f"{role}-{number}" for number in range(2, SHARED_BY.get(role, 1) + 1)))
+def _written(user: User, topic: Topic[Any], site: str, stations: Collection[str]) -> list[str]:
+    if user.role is Role.CSMS and topic.own_level == "charger":
+        return [_path(topic, site, "charger", charger) for charger in stations]
+    return [_path(topic, site, topic.own_level, user.speaks_as)]
 
 
-def writers_level(role: Role, topic: Topic[Any]) -> str:
-    """Return which level of ``topic`` must be the user's own name when ``role`` writes; empty if none must.
-
-    The one exception of the table: ``csms`` writes for the stations that it has brought onto the bus.
-    """
-    return "" if role is Role.CSMS and topic.own_level == "charger" else topic.own_level
-
-
-def _access(role: Role, topic: Topic[Any]) -> str:
-    if role in topic.writers and role in topic.readers:
-        return "readwrite"
-    return "write" if role in topic.writers else "read" if role in topic.readers else ""
+def _heard(user: User, topic: Topic[Any], site: str, stations: Collection[str]) -> list[str]:
+    if user.role is Role.CSMS and Role.CHARGER in topic.readers:  # It hears what a charger hears, of its own.
+        return [_path(topic, site, "charger", charger) for charger in stations]
+    own = str(user.role) if user.role in DEVICES else topic.own_read_level
+    return [_path(topic, site, own, user.speaks_as)]
 
 
-def _path(topic: Topic[Any], site: str, own: str, user: str) -> str:
-    levels = ((user if level[1:-1] == own else "+") if level[0] == "{" else level for level in topic.levels)
+def _path(topic: Topic[Any], site: str, own: str, value: str) -> str:
+    levels = ((value if level[1:-1] == own else "+") if level[0] == "{" else level for level in topic.levels)
     return "/".join((ROOT, site, *levels))

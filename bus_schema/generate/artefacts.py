@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bus_schema.generate import acl, asyncapi, firmware, home_assistant, influx, json_schema, lease_vectors
+from bus_schema.generate import (
+    acl,
+    asyncapi,
+    firmware,
+    home_assistant,
+    influx,
+    json_schema,
+    lease_vectors,
+    mosquitto,
+)
 from bus_schema.topics import TOPICS
 
 COMMAND = "python -m bus_schema"
@@ -32,7 +41,8 @@ def _all() -> Iterator[Artefact]:
     yield Artefact(GENERATED / "asyncapi.json", asyncapi.document())
     for topic in TOPICS:
         yield Artefact(GENERATED / "json_schema" / f"{topic.name}.json", json_schema.document(topic))
-    yield Artefact(GENERATED / "mosquitto.acl", acl.mosquitto_acl())
+    yield Artefact(GENERATED / "mosquitto.acl", acl.example_acl())
+    yield Artefact(PurePosixPath("deploy/mosquitto/mosquitto.conf"), mosquitto.site_conf())
     yield Artefact(GENERATED / "influx_fields.json", influx.document())
     yield Artefact(GENERATED / "lease_vectors.json", lease_vectors.document())
     yield Artefact(GENERATED / "home_assistant_example.json", home_assistant.example())

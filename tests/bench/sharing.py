@@ -1,6 +1,6 @@
 """How much more several logger processes spool than one: ``python -m tests.bench.sharing``.
 
-The broker deals telemetry out among them (``[influx_logger] share``). Prints messages per
+Each hears all telemetry and keeps that of its chargers (``[influx_logger] share``). Prints messages per
 second from the broker until they are on disk, and, because another's work on the same machine changes that, the CPU
 time of the busiest process per message: with a core for each process the rate is one by that. Ends with 1 if two
 processes need more than 0.8 of the CPU time of one.

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bus_schema.generate.mosquitto import local_conf
 from tests.brokers import free_port
 from tests.brokers import mosquitto as installed
 from tests.missing import missing
@@ -22,6 +23,7 @@ class Mosquitto:
 
     port: int
     config: Path
+    process: "subprocess.Popen[bytes]"
 
 
 @contextmanager
@@ -32,29 +34,38 @@ def mosquitto(
     users: Iterable[str] = (),
     lines: Iterable[str] = (),
     anonymous: bool = False,
+    as_deployed: bool = False,
 ) -> Iterator[Mosquitto]:
-    """Run Mosquitto until the block ends. Skips the test where Mosquitto is not installed."""
+    """Run Mosquitto until the block ends. Skips the test where Mosquitto is not installed.
+
+    ``as_deployed``: with every setting and limit that ``chargebus up`` gives it, else with Mosquitto's defaults.
+    """
     binary = installed()
     if binary is None:
         missing("Mosquitto (apt-get install mosquitto)")
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    settings = [f"listener {port} 127.0.0.1", f"allow_anonymous {str(anonymous).lower()}", "set_tcp_nodelay true"]
+    if as_deployed:
+        settings = local_conf(port, folder, getpass.getuser()).splitlines()
+        (folder / "broker").mkdir(exist_ok=True)
+    else:
+        # Started by root it would become a user who cannot read the folder.
+        settings = [f"listener {port} 127.0.0.1", "set_tcp_nodelay true", f"user {getpass.getuser()}"]
+        settings += [f"acl_file {folder}/mosquitto.acl"] if acl is not None else []
+        settings += [f"password_file {folder}/mosquitto.passwords"] if users else []
     if acl is not None:
-        (folder / "acl").write_text(acl)
-        settings.append(f"acl_file {folder / 'acl'}")
+        (folder / "mosquitto.acl").write_text(acl)
     if users:
-        (folder / "passwords").write_text("".join(f"{user}:{user}\n" for user in users))
-        subprocess.run(["mosquitto_passwd", "-U", folder / "passwords"], check=True)
-        settings.append(f"password_file {folder / 'passwords'}")
-    settings.append(f"user {getpass.getuser()}")  # started by root it would become one who cannot read the folder
+        (folder / "mosquitto.passwords").write_text("".join(f"{user}:{user}\n" for user in users))
+        subprocess.run(["mosquitto_passwd", "-U", folder / "mosquitto.passwords"], check=True)
     config = folder / "mosquitto.conf"
-    config.write_text("\n".join([*settings, *lines]) + "\n")
+    # A later line wins over an earlier one.
+    config.write_text("\n".join([*settings, f"allow_anonymous {str(anonymous).lower()}", *lines]) + "\n")
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([binary, "-c", config], stdout=log, stderr=log)
     try:
         _wait_until_listening(process, port, folder / "log")
-        yield Mosquitto(port, config)
+        yield Mosquitto(port, config, process)
     finally:
         process.terminate()
         process.wait(DEADLINE_S)

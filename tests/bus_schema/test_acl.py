@@ -8,21 +8,41 @@ import aiomqtt
 import pytest
 
 from bus_schema import TOPICS, Role, Topic
-from bus_schema.generate.acl import DEVICES, mosquitto_acl, processes, reserved_users
+from bus_schema.generate.acl import (
+    DEVICES,
+    HEALTH_CHECK,
+    User,
+    device_user,
+    mosquitto_acl,
+    person_users,
+    process_user,
+    reserved_users,
+)
+from bus_schema.ids import InvalidId
 from bus_schema.topics import CHARGER_COMMAND
 from tests.bus_schema.mosquitto import mosquitto
 
 DEADLINE_S = 20
 SITE = "garage"
-USERS = {str(role): (role,) for role in Role if role not in DEVICES}
-# Devices share one space of names: the pattern rules of both hold for each of them.
-USERS |= {"c1": DEVICES, "c2": DEVICES, "m1": DEVICES}
+PRINCIPALS = {
+    user.name: user
+    for user in (
+        *(process_user(role) for role in Role if role not in (*DEVICES, Role.TECHNICIAN)),
+        process_user(Role.INFLUX_LOGGER, 2),
+        *person_users("anna"),
+        device_user(Role.CHARGER, "c1"),
+        device_user(Role.CHARGER, "c2"),
+        device_user(Role.METER, "m1"),
+    )
+}
+USERS = tuple(PRINCIPALS)
+STATIONS = ("s-1", "s-2")
 LEVELS = {
-    "charger": ("c1", "c2"),
+    "charger": ("c1", "c2", *STATIONS),
     "meter": ("m1", "c2"),
-    "agent": ("ledger", "access", "influx_logger-2"),
-    "asker": ("ledger", "technician"),
-    "sender": ("load_balancer", "access", "technician", "c1"),
+    "agent": ("ledger", "access", "influx_logger", "influx_logger-2"),
+    "asker": ("ledger", "anna", "anna-2"),
+    "sender": ("load_balancer", "access", "anna", "anna-2", "c1"),
 }
 OBSERVER = "observer"
 FOR_THE_TEST = f"""
@@ -39,30 +59,28 @@ ADDRESSES: list[tuple[Topic, dict[str, str], str]] = [
 ]
 
 
-def may_write(user: str, topic: Topic, ids: dict[str, str]) -> bool:
+def may_write(name: str, topic: Topic, ids: dict[str, str]) -> bool:
     """Say what the table says, without a look at the generated list."""
-    for role in USERS[user]:
-        own = topic.own_level
-        mine = {user, *processes(role)} if own == "agent" else {user}
-        if role in topic.writers and (not own or ids[own] in mine or (role is Role.CSMS and own == "charger")):
-            return True
-    return False
+    user, own = PRINCIPALS[name], topic.own_level
+    if user.role is Role.CSMS and own == "charger":
+        return Role.CSMS in topic.writers and ids["charger"] in STATIONS
+    return user.role in topic.writers and (not own or ids[own] == user.speaks_as)
 
 
-def may_read(user: str, topic: Topic, ids: dict[str, str]) -> bool:
+def may_read(name: str, topic: Topic, ids: dict[str, str]) -> bool:
     """Say what the table says, without a look at the generated list."""
-    for role in USERS[user]:
-        own = str(role) if role in DEVICES else topic.own_read_level
-        if role in topic.readers and (not own or ids[own] == user):
-            return True
-    return False
+    user = PRINCIPALS[name]
+    if user.role is Role.CSMS and Role.CHARGER in topic.readers:
+        return Role.CSMS in topic.readers and ids["charger"] in STATIONS
+    own = str(user.role) if user.role in DEVICES else topic.own_read_level
+    return user.role in topic.readers and (not own or ids[own] == user.speaks_as)
 
 
-@pytest.fixture(scope="module", params=[None, SITE], ids=["any site", "one site"])
-def broker(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
     """A broker with the generated list, and an observer who may do everything."""
-    acl = mosquitto_acl(request.param) + FOR_THE_TEST
-    users = [*USERS, OBSERVER, "+", "#", "c1/#"]
+    acl = mosquitto_acl(SITE, PRINCIPALS.values(), STATIONS) + FOR_THE_TEST
+    users = [*USERS, HEALTH_CHECK, OBSERVER, "+", "#", "c1/#"]
     with mosquitto(tmp_path_factory.mktemp("acl"), acl=acl, users=users) as running:
         yield running
 
@@ -105,7 +123,7 @@ async def test_everybody_writes_what_the_table_says_and_nothing_else(broker):
 
 async def test_nobody_commands_under_another_name(broker):
     """Fault X6 on the broker itself: everyone tries every sender at ``c1``, and only its own name gets through."""
-    senders = [*USERS, "anna"]
+    senders = [*USERS, "ben"]
 
     async def forge(user):
         async with connect(broker, user) as client:
@@ -118,7 +136,7 @@ async def test_nobody_commands_under_another_name(broker):
         await asyncio.gather(*map(forge, USERS))
         got = await heard(observer, len(USERS))
     assert {(topic.rpartition("/")[2], user) for topic, user in got} == {
-        (str(role), str(role)) for role in CHARGER_COMMAND.writers
+        (user.speaks_as, user.name) for user in PRINCIPALS.values() if user.role in CHARGER_COMMAND.writers
     }
 
 
@@ -177,16 +195,37 @@ async def test_strangers_are_not_let_in(broker, user, password):
             pass
 
 
-async def test_the_technician_sees_the_broker_lose_messages(broker):
-    async with connect(broker, "technician") as technician:
+async def test_a_technician_sees_the_broker_lose_messages(broker):
+    async with connect(broker, "anna") as technician:
         await technician.subscribe("$SYS/broker/publish/messages/dropped")
         async with asyncio.timeout(DEADLINE_S):
             message = await anext(technician.messages)
     assert message.payload.isdigit()
 
 
-async def test_other_sites_are_closed_when_the_list_names_one(tmp_path):
-    acl = mosquitto_acl(SITE) + FOR_THE_TEST
+async def test_the_health_check_may_read_one_thing_and_write_nothing(broker):
+    async with connect(broker, OBSERVER) as observer, connect(broker, HEALTH_CHECK) as checking:
+        await observer.subscribe([("ev/#", 1), ("sentinel/#", 1)])
+        await checking.publish(f"ev/v1/{SITE}/charger/c1/state", "x", qos=1)
+        await observer.publish("sentinel/observer", "x", qos=1)
+        assert await heard(observer, 1) == []
+        await checking.subscribe([("$SYS/#", 0), ("#", 1)])
+        async with asyncio.timeout(DEADLINE_S):
+            assert str((await anext(checking.messages)).topic) == "$SYS/broker/uptime"
+
+
+async def test_csms_writes_as_its_own_stations_and_as_no_other_charger(broker):
+    """Its password once forged the end of a session of 500 kWh at another's charger."""
+    async with connect(broker, OBSERVER) as observer, connect(broker, "csms") as csms:
+        await observer.subscribe([("ev/#", 1), ("sentinel/#", 1)])
+        for charger in ("c2", "s-3", "s-1"):
+            await csms.publish(f"ev/v1/{SITE}/charger/{charger}/event", "x", qos=1)
+        await observer.publish("sentinel/observer", "x", qos=1)
+        assert [topic for topic, _ in await heard(observer, 1)] == [f"ev/v1/{SITE}/charger/s-1/event"]
+
+
+async def test_other_sites_are_closed(tmp_path):
+    acl = mosquitto_acl(SITE, PRINCIPALS.values()) + FOR_THE_TEST
     with mosquitto(tmp_path, acl=acl, users=["ledger", "c1", OBSERVER]) as running:
         async with (
             connect(running, OBSERVER) as observer,
@@ -201,5 +240,20 @@ async def test_other_sites_are_closed_when_the_list_names_one(tmp_path):
 
 
 def test_names_of_roles_are_reserved():
-    """A charger called ``ledger`` would be the ledger; an agent may write as a charger of its own name."""
-    assert reserved_users() >= {"ledger", "technician", "load_balancer"}
+    """A charger called ``ledger`` would be the ledger."""
+    assert reserved_users() >= {"ledger", "technician", "technician-2", "influx_logger-4", "healthcheck"}
+
+
+def test_two_users_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="two users of the broker are called 'anna-2'"):
+        mosquitto_acl(SITE, [*person_users("anna"), *person_users("anna-2")])
+
+
+@pytest.mark.parametrize("hostile", ["+", "#", "a/b", "", "A", "x\ntopic readwrite #"])
+def test_a_name_that_is_no_id_never_gets_into_the_list(hostile):
+    with pytest.raises(InvalidId):
+        mosquitto_acl(hostile, [])
+    with pytest.raises(InvalidId):
+        mosquitto_acl(SITE, [User(hostile, Role.CHARGER, hostile)])
+    with pytest.raises(InvalidId):
+        mosquitto_acl(SITE, [], [hostile])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bus_schema import TOPICS, Role, __main__
 from bus_schema.examples import EXAMPLES
-from bus_schema.generate import acl, artefacts, asyncapi, firmware, json_schema, stale, write
+from bus_schema.generate import artefacts, asyncapi, firmware, json_schema, stale, write
 from tests.bus_schema.strategies import of_schema
 from tests.missing import missing
 
@@ -180,21 +180,6 @@ def test_every_row_is_a_channel_and_every_role_an_operation():
     assert set(document["components"]["messages"]) == {
         name for topic in TOPICS for name in asyncapi.message_names(topic)
     }
-
-
-# --- the access list, as text (test_acl.py asks a broker)
-
-
-def test_a_site_in_the_access_list_must_be_an_id(capsys):
-    assert "ev/v1/garage/charger/%u/state" in acl.mosquitto_acl("garage")
-    assert "+/charger/%u" not in acl.mosquitto_acl("garage")
-    for hostile in ("+", "#", "a/b", "", "A", "x\ntopic readwrite #"):
-        with pytest.raises(ValueError, match="site id"):
-            acl.mosquitto_acl(hostile)
-    assert __main__.main(["--acl", "garage"]) == 0
-    assert capsys.readouterr().out == acl.mosquitto_acl("garage")
-    with pytest.raises(SystemExit):
-        __main__.main(["--acl", "+"])
 
 
 def test_artefacts_are_named_once():

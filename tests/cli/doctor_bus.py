@@ -17,6 +17,9 @@ GOOD_SETTINGS = {
     "max_inflight_messages": "1000",
     "persistence": "true",
     "set_tcp_nodelay": "true",
+    "max_packet_size": "8192",
+    "max_connections": "2000",
+    "use_username_as_clientid": "true",
 }
 IDS = {
     "charger": "c1",

@@ -5,34 +5,39 @@ import contextlib
 import json
 import math
 import time
+from collections import defaultdict
 
 import aiomqtt
 import pytest
 
 from agents.cli.doctor import examine
-from agents.cli.doctor_edge import BURST, Edge
+from agents.cli.doctor_edge import BURST
 from agents.cli.exits import CliError, ExitCode
-from agents.runtime.clock import SystemClock
 from agents.runtime.mqtt_options import MqttOptions
-from bus_schema import MAX_MESSAGE_BYTES, topics
+from bus_schema import MAX_MESSAGE_BYTES, Role, topics
 from bus_schema.examples import examples_of
-from bus_schema.generate.acl import mosquitto_acl
+from bus_schema.generate.acl import device_user, mosquitto_acl, person_users, process_user
 from tests.brokers import free_port, start_broker
 from tests.bus_schema.mosquitto import mosquitto
 from tests.waiting import eventually
 
 SITE = "garage"
 LISTEN_S = 0.6
-USERS = ["c1", "c2", "ledger", "console", "load_balancer", "technician"]
-GOOD = ["persistence true", "max_queued_messages 100000", "max_inflight_messages 1000"]
+PRINCIPALS = [
+    *(device_user(Role.CHARGER, name) for name in ("c1", "c2")),
+    *(process_user(role) for role in (Role.LEDGER, Role.CONSOLE, Role.LOAD_BALANCER)),
+    *person_users("anna"),
+    *person_users("technician"),
+]
+USERS = [user.name for user in PRINCIPALS]
+ACL = mosquitto_acl(SITE, PRINCIPALS)
 
 
 @pytest.fixture(scope="module")
 def healthy_broker(tmp_path_factory):
     """A broker as it is deployed."""
     folder = tmp_path_factory.mktemp("good")
-    lines = [*GOOD, f"persistence_location {folder}/"]
-    with mosquitto(folder, acl=mosquitto_acl(SITE), users=USERS, lines=lines) as running:
+    with mosquitto(folder, acl=ACL, users=USERS, as_deployed=True) as running:
         yield running
 
 
@@ -43,8 +48,13 @@ def client(broker, user):
 
 def look(broker, user="technician", **more):
     """Examine this broker's site."""
-    options = MqttOptions("127.0.0.1", broker.port, client_id="", username=user, password=user)
-    return examine(options, SITE, LISTEN_S, settings_file=broker.config, **more)
+    return examine(logins(broker, user), SITE, LISTEN_S, settings_file=broker.config, **more)
+
+
+def logins(broker, user="technician"):
+    """Return two logins of a person."""
+    users = (user, f"{user}-2")
+    return [MqttOptions("127.0.0.1", broker.port, client_id="", username=name, password=name) for name in users]
 
 
 def payload(topic, **changes):
@@ -78,7 +88,10 @@ def of_agent(agent="ledger"):
 @contextlib.asynccontextmanager
 async def site(broker, *talkers):
     """Let these talk while the block runs, then remove what they have retained."""
-    everybody = [("c1", of_charger()), ("ledger", of_agent()), *talkers]
+    said = defaultdict(list)  # Each user has one connection.
+    for user, sayings in (("c1", of_charger()), ("ledger", of_agent()), *talkers):
+        said[user] += sayings
+    everybody = list(said.items())
     tasks = [asyncio.create_task(talk(broker, user, *sayings)) for user, sayings in everybody]
     try:
         yield
@@ -141,7 +154,7 @@ async def test_only_expired_commands_for_no_charger_are_published(healthy_broker
     commands = []
 
     async def listen():
-        async with client(healthy_broker, "technician") as technician:
+        async with client(healthy_broker, "anna") as technician:
             await technician.subscribe(f"ev/v1/{SITE}/charger/+/command/from/+", qos=1)
             async for message in technician.messages:
                 commands.append((str(message.topic), json.loads(message.payload)))
@@ -181,37 +194,30 @@ async def test_the_embedded_broker_is_examined_too(tmp_path):
     """It has no access list and no counters: what is found says so, and nothing goes wrong."""
     broker = start_broker("embedded", tmp_path)
     try:
-        async with site(broker), aiomqtt.Client("127.0.0.1", broker.port) as second:
-            health = topics.AGENT_HEALTH.format(SITE, agent="influx_logger-2")
-            await second.publish(health, payload(topics.AGENT_HEALTH), qos=1, retain=True)
+        async with site(broker):
             options = MqttOptions("127.0.0.1", broker.port, client_id="", username="technician")
-            found = await examine(options, SITE, LISTEN_S)
+            found = await examine([options, options], SITE, LISTEN_S)
     finally:
         broker.stop()
-    assert [finding.where for finding in found if "$share" in finding.what] == ["agent influx_logger-2"]
     assert ("acl", "anonymous") in briefly(found)
     assert ("acl", f"ev/v1/{SITE}/charger/doctor-probe/state") in briefly(found)
     assert not {finding.check for finding in found} - {"acl", "broker"}
 
 
-async def test_mosquitto_deals_out_what_is_shared(healthy_broker):
-    options = MqttOptions("127.0.0.1", healthy_broker.port, client_id="", username="technician", password="technician")
-    seen = await Edge(options, SITE, SystemClock()).observe(0.1, probe=True)
-    assert seen.shares is True
-
-
 async def test_strangers_who_may_come_in_but_do_nothing(tmp_path):
-    lines = [*GOOD, f"persistence_location {tmp_path}/"]
-    with mosquitto(tmp_path, acl=mosquitto_acl(SITE), users=USERS, lines=lines, anonymous=True) as broker:
+    # Who has no user name is not let in where it becomes the client id.
+    lines = ["use_username_as_clientid false"]
+    with mosquitto(tmp_path, acl=ACL, users=USERS, as_deployed=True, anonymous=True, lines=lines) as broker:
         async with site(broker):
-            assert briefly(await look(broker)) == {("acl", "allow_anonymous"), ("acl", "anonymous")}
+            found = briefly(await look(broker))
+    assert found == {("acl", "allow_anonymous"), ("acl", "anonymous"), ("identity", "client id")}
 
 
 async def test_one_topic_too_many_in_the_list_is_found(tmp_path):
-    hole = f"\nuser technician\ntopic write ev/v1/{SITE}/charger/+/event/ack\ntopic read ev/v1/{SITE}/session/#\n"
-    lines = [*GOOD, f"persistence_location {tmp_path}/"]
+    rights = f"topic write ev/v1/{SITE}/charger/+/event/ack\ntopic read ev/v1/{SITE}/session/#\n"
+    hole = f"\nuser technician\n{rights}\nuser technician-2\n{rights}"
     record = [(topics.SESSION.format(SITE, session="s1"), lambda: payload(topics.SESSION), False)]
-    with mosquitto(tmp_path, acl=mosquitto_acl(SITE) + hole, users=USERS, lines=lines) as broker:
+    with mosquitto(tmp_path, acl=ACL + hole, users=USERS, as_deployed=True) as broker:
         async with site(broker, ("ledger", record)):
             found = briefly(await look(broker))
     assert found == {
@@ -223,15 +229,14 @@ async def test_one_topic_too_many_in_the_list_is_found(tmp_path):
 async def test_a_broker_that_loses_messages_is_found(tmp_path):
     """A subscriber with a session is away, and its queue is full: the broker counts what it drops."""
     lines = ["sys_interval 1", "max_queued_messages 5"]
-    with mosquitto(tmp_path, acl=mosquitto_acl(SITE), users=USERS, lines=lines) as broker:
+    with mosquitto(tmp_path, acl=ACL, users=USERS, lines=lines) as broker:
         away = aiomqtt.Client(
             "127.0.0.1", broker.port, username="console", password="console", identifier="away", clean_session=False
         )
         async with away:
             await away.subscribe(f"ev/v1/{SITE}/#", qos=1)
         async with site(broker):
-            options = MqttOptions("127.0.0.1", broker.port, client_id="", username="technician", password="technician")
-            found = await examine(options, SITE, 2.5, probe=False)
+            found = await examine(logins(broker), SITE, 2.5, probe=False)
     assert [finding.where for finding in found] == ["$SYS/broker/publish/messages/dropped"]
     assert "is losing messages" in found[0].what
 
@@ -248,7 +253,7 @@ async def test_without_probing_nothing_is_published(healthy_broker):
         heard = []
 
         async def listen():
-            async with client(healthy_broker, "technician") as technician:
+            async with client(healthy_broker, "anna") as technician:
                 await technician.subscribe(f"ev/v1/{SITE}/#", qos=1)
                 async for message in technician.messages:
                     heard.append(str(message.topic))
@@ -262,21 +267,21 @@ async def test_without_probing_nothing_is_published(healthy_broker):
 async def test_a_broker_that_is_not_there(tmp_path):
     options = MqttOptions("127.0.0.1", free_port(), client_id="", username="technician")
     with pytest.raises(CliError, match="nothing listens there") as caught:
-        await examine(options, SITE, 0.1)
+        await examine([options], SITE, 0.1)
     assert caught.value.code is ExitCode.UNREACHABLE
 
 
 async def test_a_password_that_is_wrong(healthy_broker):
     options = MqttOptions("127.0.0.1", healthy_broker.port, client_id="", username="technician", password="secret!")
     with pytest.raises(CliError, match="password") as caught:
-        await examine(options, SITE, 0.1)
+        await examine([options], SITE, 0.1)
     assert caught.value.code is ExitCode.UNREACHABLE and "secret!" not in str(caught.value)
 
 
 async def test_settings_that_cannot_be_read(healthy_broker, tmp_path):
     options = MqttOptions("127.0.0.1", healthy_broker.port, client_id="", username="technician", password="technician")
     with pytest.raises(CliError) as caught:
-        await examine(options, SITE, 0.1, settings_file=tmp_path / "none.conf")
+        await examine([options], SITE, 0.1, settings_file=tmp_path / "none.conf")
     assert caught.value.code is ExitCode.CONFIGURATION
 
 

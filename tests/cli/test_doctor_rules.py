@@ -2,14 +2,16 @@
 
 import io
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
+from agents.cli.broker_settings import UnreadableSettings, read_settings
 from agents.cli.doctor import diagnose, is_healthy, render
-from agents.cli.doctor_broker import UnreadableSettings, read_settings
 from agents.cli.doctor_snapshot import Finding, Loopback, QueueProbe
 from bus_schema import topics
+from bus_schema.generate.mosquitto import local_conf, site_conf
 from bus_schema.words import Severity
 from tests.cli.doctor_bus import GOOD_SETTINGS, NOW, example, healthy, of_charger, raw, said
 
@@ -257,14 +259,6 @@ def test_messages_that_the_broker_drops(dropped, severity):
     assert (finding.check, finding.severity) == ("broker", severity)
 
 
-@pytest.mark.parametrize(("shares", "found"), [(False, 1), (True, 0), (None, 0)])
-def test_an_agent_of_several_processes_on_a_broker_that_deals_nothing_out(shares, found):
-    second = said(topics.AGENT_HEALTH, example(topics.AGENT_HEALTH), kept=True, agent="influx_logger-2")
-    base = healthy(live=of_charger(kept=False), shares=shares)
-    seen = diagnose(replace(base, kept=(*of_charger(kept=True), second)))
-    assert [finding.where for finding in seen if "$share" in finding.what] == ["agent influx_logger-2"] * found
-
-
 def test_a_queue_that_is_too_short():
     finding = only(healthy(queue=QueueProbe(1500, 1000)))
     assert (finding.severity, finding.where) == (Severity.CRITICAL, "max_queued_messages")
@@ -361,3 +355,57 @@ def test_brackets_in_a_finding_are_no_markup():
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(render([finding]))
     assert "[/nonsense]" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "where"),
+    [
+        ({"settings": {**GOOD_SETTINGS, "use_username_as_clientid": "false"}}, "identity", "use_username_as_clientid"),
+        ({"takes_over": True}, "identity", "client id"),
+        ({"settings": {**GOOD_SETTINGS, "max_packet_size": "0"}}, "broker", "max_packet_size"),
+        ({"settings": {**GOOD_SETTINGS, "max_packet_size": "4000"}}, "broker", "max_packet_size"),
+        ({"settings": {**GOOD_SETTINGS, "max_connections": "-1"}}, "broker", "max_connections"),
+        ({"access_list": "pattern read ev/v1/+/charger/%u/command\n"}, "acl", "acl_file"),
+        ({"access_list": "user c1\n", "access_list_due": "user c1\n\nuser c2\n"}, "acl", "acl_file"),
+        ({"certificates": {"c1": datetime.fromtimestamp(NOW / 1000 + 29 * 86_400, UTC)}}, "certificate", "c1"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_misconfigurations_of_identity_and_rights_are_found(changes, check, where):
+    finding = only(healthy(**changes))
+    assert (finding.check, finding.where) == (check, where)
+
+
+@pytest.mark.parametrize("lost", ["crlfile", "require_certificate", "use_identity_as_username"])
+def test_a_tls_listener_that_lets_in_who_it_should_not_is_found(lost):
+    tls = {
+        **GOOD_SETTINGS,
+        "certfile": "broker.pem",
+        "crlfile": "revoked.crl",
+        "require_certificate": "true",
+        "use_identity_as_username": "true",
+    }
+    assert diagnose(healthy(settings=tls)) == []
+    assert only(healthy(settings={name: value for name, value in tls.items() if name != lost})).where == lost
+
+
+def test_a_broker_that_has_just_started_is_not_called_forbidden():
+    finding = only(healthy(dropped=(), broker_tells=True))
+    assert finding.severity is Severity.INFO
+    assert "just started" in finding.what and "may not read" not in finding.what
+
+
+def test_a_second_listener_without_the_binding_is_found(tmp_path):
+    bound = "use_username_as_clientid true\n"
+    file = tmp_path / "m.conf"
+    file.write_text(f"listener 8883\n{bound}listener 1883\n{bound}")
+    assert read_settings(file)["use_username_as_clientid"] == "true"
+    file.write_text(f"listener 8883\n{bound}listener 1883\n")
+    assert "use_username_as_clientid" not in read_settings(file)
+
+
+def test_what_chargebus_itself_configures_has_nothing_wrong(tmp_path):
+    """The generated configurations, read by the doctor's own eyes."""
+    for name, text in (("site", site_conf()), ("local", local_conf(1883, tmp_path))):
+        (tmp_path / name).write_text(text)
+        assert diagnose(healthy(settings=read_settings(tmp_path / name))) == []

@@ -1,18 +1,24 @@
 """The site's certificates: made once, kept, renewed, and what Mosquitto and Python make of them."""
 
 import json
+import os
 import shutil
 import ssl
 import subprocess
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
+from cryptography import x509
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from agents.cli.main import app
-from agents.cli.pki_authority import LASTS, PkiError, all_issued, found, issue, read
+from agents.cli.pki_authority import DEVICES_LAST, PkiError, all_issued, found, issue, read
+from agents.cli.pki_revocation import revoke, revoked_serials, serials_of
 from tests.brokers import remove_broker, start_broker
 from tests.waiting import eventually_sync
 
@@ -45,8 +51,71 @@ def test_a_certificate_is_kept_until_it_is_renewed(folder: Path) -> None:
     assert issue(folder, "c1", NOW + timedelta(days=1)) == first
     second = issue(folder, "c1", NOW + timedelta(days=2), renew=True)
     assert second.serial != first.serial
-    assert second.ends == NOW + timedelta(days=2) + LASTS
+    assert second.ends == NOW + timedelta(days=2) + DEVICES_LAST
     assert not [path for path in folder.iterdir() if path.suffix == ".new"]
+
+
+def test_a_renewed_key_is_readable_for_whoever_read_the_old_one(folder: Path) -> None:
+    """Under systemd an agent's key is its own user's, in a container it is readable."""
+    issue(folder, "ledger", NOW)
+    key = folder / "ledger.key"
+    key.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(key, 4711, 4712)
+    before = key.stat()
+    issue(folder, "ledger", NOW, renew=True)
+    after = key.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert after.st_ino != before.st_ino
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "days"),
+    [
+        ("anna", "technician", 366),
+        ("ledger", "", 731),
+        ("influx_logger-2", "", 731),
+        ("c1", "", 1461),
+        ("m1", "meter", 1461),
+    ],
+)
+def test_people_get_a_year_agents_two_and_devices_four(folder: Path, name: str, role: str, days: int) -> None:
+    made = issue(folder, name, NOW, role=role)
+    assert made.ends == NOW + timedelta(days=days)
+    assert made.role == (role or {"c1": "charger", "influx_logger-2": "influx_logger"}.get(name, name))
+
+
+def test_a_damaged_register_or_list_is_told_and_nothing_is_lost(folder: Path) -> None:
+    issue(folder, "c1", NOW)
+    with (folder / "issued.jsonl").open("a") as register:
+        register.write("{half a line")
+    with pytest.raises(PkiError, match=r"issued.jsonl, line 2 is damaged: remove that line"):
+        serials_of(folder, ["c1"], NOW)
+    revoke(folder, [5], NOW)
+    (folder / "revoked.crl").write_bytes(b"\0" * 20)
+    with pytest.raises(PkiError, match=r"revoked.crl cannot be read .*backup"):
+        revoke(folder, [6], NOW)
+
+
+@given(st.lists(st.sets(st.integers(1, 2**150), max_size=4), max_size=6))
+def test_whatever_is_revoked_stays_revoked_and_each_list_is_newer(groups: list[set[int]]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "pki"
+        found(folder, "garage", NOW)
+        revoke(folder, (), NOW)
+        made: list[datetime] = []
+        for group in groups:
+            before = (folder / "revoked.crl").read_bytes()
+            known = revoked_serials(folder)
+            revoke(folder, group, NOW)
+            assert ((folder / "revoked.crl").read_bytes() == before) == (group <= known)
+            crl = x509.load_pem_x509_crl((folder / "revoked.crl").read_bytes())
+            if not group <= known:
+                made.append(crl.last_update_utc)
+            assert crl.last_update_utc < NOW, "no broker takes it for one of tomorrow"
+            assert crl.next_update_utc is not None and crl.next_update_utc > NOW + timedelta(days=7300)
+        assert revoked_serials(folder) == set().union(*groups)
+        assert made == sorted(set(made))
 
 
 def test_a_servers_names_are_not_changed_in_silence(folder: Path) -> None:
@@ -91,7 +160,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     rows = {row["name"]: row for row in json.loads(shown.output)}
     assert set(rows) == {"ca", "broker", "c1", "ledger"}
     assert rows["broker"]["server_names"] == ["localhost", "127.0.0.1"]
-    issue(tmp_path / "pki", "old", datetime.now(UTC) - LASTS + timedelta(days=30))
+    issue(tmp_path / "pki", "old", datetime.now(UTC) - DEVICES_LAST + timedelta(days=29))
     due = runner.invoke(app, ["pki", "status", *pki])
     assert due.exit_code == 1
     assert "DUE" in next(line for line in due.output.splitlines() if line.startswith("old"))

@@ -20,7 +20,7 @@ from agents.cli.prepare_files import (
     wanted,
 )
 from agents.registry import AGENTS, load_site
-from bus_schema.generate.acl import mosquitto_acl, reserved_users
+from bus_schema.generate.acl import reserved_users
 from tests.cli.conftest import Run
 
 SITE_AGENTS = site_agents(AGENTS)
@@ -49,11 +49,12 @@ def test_what_is_made_is_complete_and_private(kind: Kind, bare: Run, tmp_path: P
     assert set(site.tables) == set(SITE_AGENTS) - without, "measurements without a database would fill the disk"
     assert all(f"[{name}]\n" in site.text for name in SITE_AGENTS)
     assert read_cards(folder / "access/cards.csv") == {}
-    for user in (*SITE_AGENTS, "technician", "c1"):
+    for user in (*SITE_AGENTS, "technician", "technician-4", "healthcheck", "c1"):
         assert not read(folder / f"pki/{user}.pem").server
         assert (folder / f"pki/{user}.key").exists()
     assert {"broker.lan", "10.0.0.2", "localhost", "broker"} <= set(read(folder / "pki/broker.pem").alternative_names)
-    assert (folder / "mosquitto.acl").read_text() == mosquitto_acl("garage")
+    assert "\nuser c1\n" in (folder / "broker/mosquitto.acl").read_text()
+    assert (folder / "broker/revoked.crl").read_bytes().startswith(b"-----BEGIN X509 CRL-----")
     assert folder.stat().st_mode & 0o777 == 0o700, "nobody else gets at the files inside"
     assert (folder / "pki/ca.key").stat().st_mode & 0o777 == 0o600
     ports = [table["metrics_port"] for table in site.tables.values()]
@@ -92,9 +93,10 @@ def test_a_second_run_changes_nothing_and_adds_chargers(kind: Kind, bare: Run, t
     again = bare(*run, "--device", "c1")
     assert (again.code, again.out) == (0, "")
     assert files(folder) == before
-    assert bare(*run, "--device", "c2").out == f"made {folder}/pki/c2.pem\n"
+    assert bare(*run, "--device", "c2").out == f"made {folder}/pki/c2.pem\nupdated {folder}/broker/mosquitto.acl\n"
     after = files(folder)
-    assert {name: after[name] for name in before} == before
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {"broker/mosquitto.acl", "pki/issued.jsonl"}
     assert set(after) - set(before) == {"pki/c2.pem", "pki/c2.key"}
 
 
@@ -108,13 +110,24 @@ def test_containers_can_read_the_cards_whatever_mask_the_user_has(bare: Run, tmp
     assert (tmp_path / "made/access/cards.csv").stat().st_mode & 0o777 == 0o644
 
 
-def test_the_access_list_follows_the_contract(bare: Run, tmp_path: Path) -> None:
+def test_the_access_list_follows_the_contract_and_the_site(bare: Run, tmp_path: Path) -> None:
     folder = tmp_path / "garage"
-    run = ("prepare", "garage", "broker.lan", "--folder", str(folder))
+    run = ("prepare", "garage", "broker.lan", "--folder", str(folder), "--meter", "m1", "--person", "anna")
     bare(*run)
-    (folder / "mosquitto.acl").write_text("# of an older version\n")
-    assert bare(*run).out == f"updated {folder}/mosquitto.acl\n"
-    assert (folder / "mosquitto.acl").read_text() == mosquitto_acl("garage")
+    acl, site = folder / "broker/mosquitto.acl", folder / "site.toml"
+    text = acl.read_text()
+    assert {"user m1", "user anna", "user anna-4", "user healthcheck"} <= set(text.splitlines())
+    acl.write_text("# of an older version\n")
+    assert bare(*run).out == f"updated {acl}\n"
+    assert acl.read_text() == text
+    stations = "[csms.stations.left]\nconnectors = 2\n[csms.stations.own]\non_bus = false\n"
+    site.write_text(site.read_text() + stations.replace("]\n", "]\nwithout_password = true\n"))
+    assert bare("pki", "apply", "--folder", str(folder / "pki"), "--no-reload").out == f"updated {acl}\n"
+    written = {
+        line for line in acl.read_text().splitlines() if line.startswith("topic write ev/v1/garage/charger/left")
+    }
+    assert {line.split("/")[4] for line in written} == {"left-1", "left-2"}
+    assert "/charger/own-1/" not in acl.read_text()
 
 
 def test_an_agent_that_came_with_an_update_is_told(bare: Run, tmp_path: Path) -> None:

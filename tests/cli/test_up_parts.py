@@ -38,7 +38,7 @@ def choice(data: Path, **changes: object) -> UpChoice:
         "cards": ("04C4A26E5B1680",),
         "is_first": True,
     } | changes
-    everyone = users(("ledger", "access", "console"), cast("int", fields["chargers"]))
+    everyone = [user.name for user in users(("ledger", "access", "console"), cast("int", fields["chargers"]))]
     passwords = {name: dict.fromkeys(everyone, "secret") for name in ("passwords", "station_passwords")}
     return UpChoice(**(passwords | fields))  # type: ignore[arg-type]
 
@@ -73,7 +73,7 @@ def test_plan_starts_the_broker_first_and_every_agent(tmp_path: Path) -> None:
 
 def test_chargers_are_set_up_for_the_balancer_if_there_is_one(tmp_path: Path) -> None:
     def command(*agents: str) -> tuple[str, ...]:
-        everyone = dict.fromkeys(users(agents, 6), "secret")
+        everyone = dict.fromkeys((user.name for user in users(agents, 6)), "secret")
         return plan(choice(tmp_path, agents=agents, passwords=everyone)).processes[-1].command
 
     assert command("access", "load_balancer")[-2:] == ("--required-source", "load_balancer")

@@ -35,7 +35,7 @@ def test_it_can_be_run_twice(tmp_path: Path) -> None:
     for name in ("ca.pem", "broker.pem", "broker.key"):
         assert (broker / "chargebus" / name).read_bytes() == (settings / "pki" / name).read_bytes()
     assert (broker / "chargebus/broker.key").stat().st_mode & 0o777 == 0o600
-    assert (broker / "chargebus/mosquitto.acl").read_text() == (settings / "mosquitto.acl").read_text()
+    assert (broker / "chargebus/mosquitto.acl").read_text() == (settings / "broker/mosquitto.acl").read_text()
     assert (broker / "conf.d/chargebus.conf").read_text() == (ROOT / "deploy/mosquitto/mosquitto.conf").read_text()
     assert (tmp_path / "opt/chargebus/agents/registry.py").exists()
     assert not list((tmp_path / "opt/chargebus").rglob("__pycache__"))

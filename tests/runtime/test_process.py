@@ -1,12 +1,15 @@
 """A real agent process on a real broker: nothing is acknowledged before it is committed, and it ends in order."""
 
+import asyncio
 import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
+from agents.runtime.process import _tell_in_a_line
 from bus_schema.topics import AGENT_HEALTH, AGENT_REJECTED, CHARGER_EVENT
 from tests.brokers import RunningBroker, free_port
 from tests.runtime.fakes import SITE
@@ -197,3 +200,13 @@ def test_folder_that_cannot_be_made_is_exit_code_2(broker: RunningBroker, tmp_pa
     assert recorder.process.wait(20) == 2
     assert "cannot make the folder" in recorder.wait_for_log("cannot_start")["reason"]
     assert os.path.isfile(recorder.folder / "data")
+
+
+def test_a_connection_that_breaks_in_the_handshake_is_a_line_and_no_traceback() -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        with structlog.testing.capture_logs() as lines:
+            _tell_in_a_line(structlog.get_logger(), loop, {"message": "callback", "exception": OSError(9, "Bad file")})
+    finally:
+        loop.close()
+    assert [(line["event"], line["reason"]) for line in lines] == [("connection_broke", "callback: [Errno 9] Bad file")]
