@@ -120,6 +120,12 @@ def bench(rounds: dict[str, tuple[str, ...]]) -> list[Step]:
     return [python(f"bench-{name}", "-m", f"tests.bench.{name}", *options) for name, options in rounds.items()]
 
 
+def micropython(program: Path) -> Step:
+    """What is tested on MicroPython, on this one."""
+    marks = (*marked("micropython"), "-m", "micropython")
+    return suite(program.name, *marks, MICROPYTHON=str(ROOT / program))
+
+
 def campaigns() -> list[Step]:
     worlds = ("--processes", "2", "--campaign")
     losses = "tests/firmware/unix/test_power_loss.py"
@@ -183,12 +189,10 @@ STAGES = (
         lambda: [suite("broker", *marked("broker"), "-m", "broker and not slow", workers=3, dist="loadfile")],
     ),
     Stage(
-        "micropython32", "the tests on MicroPython once more, on its build for 32 bits, if there is one",
+        "micropython32", "the tests on MicroPython once more, on its build for 32 bits",
         Lane.WAITING, 60,
-        lambda: [suite("micropython32", *marked("micropython"), "-m", "micropython", MICROPYTHON=str(MICROPYTHON_32))],
+        lambda: [micropython(MICROPYTHON_32)],
         needs=MICROPYTHON_32,
-        # By default as soon as .ci/run builds it: what is missing there is a failure.
-        by_default=(ROOT / MICROPYTHON_32).exists(),
     ),
     Stage("bench", "short rounds of the benchmarks that measure time", Lane.ALONE, 100, lambda: bench(TIMED)),
     Stage(
