@@ -202,7 +202,7 @@ STAGES = (
         lambda: [micropython(MICROPYTHON_32)],
         needs=MICROPYTHON_32,
     ),
-    Stage("bench", "short rounds of the benchmarks that measure time", Lane.ALONE, 160, lambda: bench(TIMED)),
+    Stage("bench", "short rounds of the benchmarks that measure time", Lane.ALONE, 180, lambda: bench(TIMED)),
     Stage(
         "figures", "what the README promises, measured in full: an hour; only when it is named", Lane.ALONE, 3600,
         figures, by_default=False,
