@@ -59,16 +59,16 @@ class Recorder:
         self._outcome, self._why = "passed", ""
         self._write(began=item.nodeid)
         began_s, used_s = time.monotonic(), processor_s()
-        try:
-            return (yield)
-        finally:
-            self._write(
-                ended=item.nodeid,
-                outcome=self._outcome,
-                why=self._why,
-                wall_s=round(time.monotonic() - began_s, 3),
-                cpu_s=round(processor_s() - used_s, 3),
-            )
+        result = yield
+        # Not where it was interrupted: that is no end.
+        self._write(
+            ended=item.nodeid,
+            outcome=self._outcome,
+            why=self._why,
+            wall_s=round(time.monotonic() - began_s, 3),
+            cpu_s=round(processor_s() - used_s, 3),
+        )
+        return result
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Called for set-up, the test itself and tear-down: what is worst counts."""

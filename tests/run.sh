@@ -16,7 +16,7 @@
 #   integration    the parts together, on each kind of broker: installed, testcontainers, embedded
 #   browser        the page in a real browser
 #   broker         one part at a time with a real broker
-#   micropython32  the tests on MicroPython once more, on its build for 32 bits, if there is one
+#   micropython32  the tests on MicroPython once more, on its build for 32 bits
 #   bench          short rounds of the benchmarks that measure time
 #   figures        what the README promises, measured in full: an hour; only when it is named
 #   campaigns      worlds, kills and power losses by the thousand: four hours; only when it is named

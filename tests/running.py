@@ -22,15 +22,13 @@ from pathlib import Path
 from typing import IO
 
 from tests import summary
-from tests.stages import RESULTS, ROOT, STAGES, Lane, Stage, Step
+from tests.stages import AT_ONCE, RESULTS, ROOT, STAGES, Lane, Stage, Step
 
 SILENT_S = 1800.0
 """No test may take longer than 900 s, and each that ends prints a dot."""
 LOOK_EVERY_S = 0.1
 GRACE_S = ((signal.SIGINT, 30.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0))
 """How a step is stopped: each signal, and how long it has to end by it. Pytest tidies up after the first."""
-AT_ONCE = {Lane.COMPUTING: 1, Lane.WAITING: 2, Lane.ALONE: 1}
-"""Steps of a lane that run at the same time."""
 NICENESS = 10
 """Of what computes, beside what waits."""
 

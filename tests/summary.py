@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.stages import STAGES, Lane
+from tests.stages import AT_ONCE, STAGES, Lane
 
 SLOWEST = 100
 """So many tests are listed in ``durations``."""
@@ -118,7 +118,10 @@ def times(steps: list[Step], took_s: float) -> list[str]:
 
 def budget_of(names: set[str]) -> float:
     """Return what these stages may take together: two lanes beside each other, the third after them."""
-    lanes = {lane: sum(s.budget_s for s in STAGES if s.name in names and s.lane is lane) for lane in Lane}
+    lanes = {
+        lane: sum(stage.budget_s for stage in STAGES if stage.name in names and stage.lane is lane) / at_once
+        for lane, at_once in AT_ONCE.items()
+    }
     return max(lanes[Lane.COMPUTING], lanes[Lane.WAITING]) + lanes[Lane.ALONE]
 
 
