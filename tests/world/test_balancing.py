@@ -26,6 +26,16 @@ def test_no_scenario_exceeds_a_limit(part: int) -> None:
     assert not failed, "\n".join(failed)
 
 
+def test_settings_change_between_two_lives() -> None:
+    """Leases, limits, fallbacks, rotations, volts and the tree: what was granted before counts until it has ended."""
+    changes = 0
+    for seed in (4, 5, 6):
+        result = run(Scenario(seed, minutes=5.0, twin="none", planner="random", settle=False, changing=True))
+        assert result.outcome is not None, result.problem
+        changes += result.outcome.changes
+    assert changes > 3
+
+
 @pytest.mark.parametrize("twin", ["foreign", "same"])
 def test_two_balancers_by_mistake(twin: str) -> None:
     """One on a database of its own, one on the same: together they exceed nothing, and one of them acts."""

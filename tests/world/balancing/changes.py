@@ -39,7 +39,9 @@ def changed(
             if "transformer_kva" in circuit:
                 circuit["transformer_kva"] = round(circuit["transformer_kva"] * random.choice([0.75, 1.0, 1.3]), 2)
     if random.random() < 0.3:
-        volts = random.choice([120.0, 208.0, 230.0, 240.0])
+        # Never below what is wired: chargers that have not said what that is would be counted with too little power.
+        wired_v = max(each.get("voltage_v", new.get("nominal_voltage_v", 230.0)) for each in chargers.values())
+        volts = random.choice([each for each in (120.0, 208.0, 230.0, 240.0) if each > wired_v] or [wired_v])
         for charger in chargers.values():
             charger["voltage_v"] = volts
     if random.random() < 0.4:

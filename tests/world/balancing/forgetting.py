@@ -30,8 +30,3 @@ def ends_are_those_of_the_new_settings() -> AbstractContextManager[Any]:
 def who_is_moved_or_taken_out_is_forgotten() -> AbstractContextManager[Any]:
     """A grant counts only where its charger hangs by the new settings."""
     return patch.object(Safety, "used_elsewhere", lambda self, now_s: [0.0] * len(self.site.rows))
-
-
-def others_granted_nothing() -> AbstractContextManager[Any]:
-    """Whoever takes over from another balancer takes everything for free."""
-    return patch.object(Safety, "forget_all", lambda self, now_s: None)
