@@ -51,6 +51,8 @@ async def test_unknown_is_null_and_health_follows_the_bus(view: SiteView) -> Non
         assert (await fetch(url + "health"))[0] == 503
         view.bus(connected=True)
         assert (await fetch(url + "health"))[0] == 200
+        # What is not there costs no page of NiceGUI's, which would be kept for a minute.
+        assert (await fetch(url + "nothing"))[::2] == (404, {"detail": "no such page"})
         assert server.running
     finally:
         await server.stop()

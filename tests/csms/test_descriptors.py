@@ -15,13 +15,36 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.brokers import RunningBroker
-from tests.csms.stage import free_port
+from tests.csms.stage import Stage, free_port
 from tests.processes import ROOT
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.broker
-
 DESCRIPTORS = 128
+
+
+class FewSeats:
+    """A listener of a process that may have few descriptors."""
+
+    port, room, running = 1, 1, True
+
+    def __init__(self, *_what: object) -> None:
+        """Nothing is kept."""
+
+    async def start(self, _port: int) -> None:
+        """Nothing is opened."""
+
+    async def stop(self) -> None:
+        """Nothing is closed."""
+
+
+async def test_fewer_descriptors_than_stations_is_a_problem_with_a_remedy() -> None:
+    async with Stage(stations={"box": {}, "other": {}}) as site:
+        assert not [problem for problem in site.agent.problems() if "LimitNOFILE" in problem]
+        site.agent._server = FewSeats()
+        (problem,) = [problem for problem in site.agent.problems() if "LimitNOFILE" in problem]
+        assert problem.startswith("Only 1 of 2 stations can be connected")
+
+
 NOW = "2026-01-01T00:00:00Z"
 
 
@@ -57,6 +80,7 @@ async def told(socket: ClientConnection, action: str, payload: Any) -> Any:
             return message
 
 
+@pytest.mark.broker
 async def test_more_connections_than_descriptors_cost_neither_log_nor_transactions(crowded: tuple[int, Path]) -> None:
     port, log = crowded
     async with connect(f"ws://127.0.0.1:{port}/ocpp/box", subprotocols=["ocpp1.6"]) as socket:  # type: ignore[list-item]

@@ -101,8 +101,13 @@ async def serving(
     ``admits`` returns why a request must not reach it, judged by its headers, or None. Raises :class:`OSError` if that
     address cannot be used.
     """
+    open_now: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # asyncio makes one for each connection
+        open_now[task] = writer
+        task.add_done_callback(lambda done: open_now.pop(done))
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             # Whoever it was has gone, or sends no HTTP, or no end of it: the next one is answered all the same.
             async with asyncio.timeout(HEAD_S):
@@ -135,3 +140,8 @@ async def serving(
         yield listener.getsockname()[1]
     finally:
         server.close()
+        # Cut off rather than cancelled: asyncio reports each cancelled one as an error (Python 3.11).
+        for writer in open_now.values():
+            writer.transport.abort()
+        if open_now:
+            await asyncio.wait(set(open_now))
