@@ -40,6 +40,7 @@ from agents.access.rules import (
 )
 from agents.access.settings import AccessSettings
 from agents.runtime.agent import Agent, Context, Received, every, on
+from agents.runtime.quota import Budget
 from bus_schema.charger_messages import Meta, State
 from bus_schema.command import Caps, CommandReply
 from bus_schema.event import CardPresented, Event
@@ -58,6 +59,11 @@ from bus_schema.words import ReplyStage, Verdict
 
 KEEP_DECISIONS_MS = 30 * 86_400_000
 """How long decisions are kept, for questions like "why could nobody charge last week". ms."""
+
+
+CARD_QUESTIONS = Budget(burst=20, per_s=0.2)
+"""Cards that a charger may ask about. Nobody holds twenty to a reader in a row, but whoever tries stolen or invented
+numbers does; then one in five seconds is looked at."""
 
 
 class Access(Agent[AccessSettings]):
@@ -92,6 +98,12 @@ class Access(Agent[AccessSettings]):
             timeout_s=settings.ask_timeout_s,
             lists=lambda: self._lists,
             conclude=self._conclude,
+        )
+        self._questions = self.quotas.add(
+            "card_questions",
+            CARD_QUESTIONS,
+            "card questions",
+            "Those cards got no answer: does anyone try numbers there?",
         )
         self._sessions: dict[str, str] = {}
         """Session that is going on, by charger."""
@@ -130,7 +142,7 @@ class Access(Agent[AccessSettings]):
         """Say what is wrong with the file of cards, and which chargers have no room for theirs."""
         return [*([] if self._book.problem is None else [self._book.problem]), *self._list_sender.problems()]
 
-    @on(CHARGER_EVENT)
+    @on(CHARGER_EVENT, fair=True)
     async def presented(self, received: Received[Event]) -> None:
         """Decide about a card."""
         event = received.message
@@ -141,6 +153,9 @@ class Access(Agent[AccessSettings]):
         age = age_of(event.ts, now_ms)
         if age is Age.STALE:
             self.log.info("stale_card_ignored", charger=charger, card=masked(event.id_token), ts=event.ts)
+            return
+        if not self._questions.take(charger, self.clock.monotonic_s()):
+            self.log.info("card_question_refused", charger=charger, card=masked(event.id_token))
             return
         known = await self._orders.find(charger, command_id)
         if known is not None:

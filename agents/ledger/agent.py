@@ -69,9 +69,6 @@ LATER = "Nothing is lost by that: it keeps what was refused and may send it agai
 ABOVE_NOMINAL = 1.1
 """How far the supply's voltage may be above the nominal one (EN 50160)."""
 
-HIGHEST_VOLTAGE_V = 253.0
-"""Voltage that is assumed of a charger that does not tell its nominal one: 230 V and a tenth more. V."""
-
 
 class Ledger(Agent[LedgerSettings]):
     """Commits session events, acknowledges them, answers queries, publishes session records.
@@ -366,7 +363,7 @@ def _unpublished(db: Database) -> list[Revision]:
 
 
 def _rating_w(meta: Meta) -> int:
-    return round(meta.rated_current_a * meta.phases * HIGHEST_VOLTAGE_V)
+    return round(meta.rated_current_a * meta.phases * meta.nominal_voltage_v * ABOVE_NOMINAL)
 
 
 def _ratings(db: Database) -> dict[str, int]:

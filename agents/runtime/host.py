@@ -24,6 +24,7 @@ from agents.runtime.bus import Publication, Transport, TypedBus
 from agents.runtime.counters import Counters
 from agents.runtime.health import Health
 from agents.runtime.lane import RawMessage
+from agents.runtime.loss_alarm import LossAlarm
 from agents.runtime.quota_alarm import QuotaAlarm
 from agents.runtime.rejections import Rejections
 from agents.runtime.routing import Router
@@ -99,6 +100,9 @@ class AgentHost:
             self.router.behind_s,
         )
         self.quota_alarm = QuotaAlarm(name, agent_type.name, self._bus, clock, self.log, self.agent.quotas)
+        self._watches = [self._rejections.run, self.health.run, self.quota_alarm.run]
+        if store is not None and store.keeps_file:
+            self._watches.append(LossAlarm(name, agent_type.name, self._bus, clock, store.loss).run)
         self._timers = _timers_of(self.agent)
         self._background: list[asyncio.Task[None]] = []
 
@@ -134,7 +138,7 @@ class AgentHost:
         """Prepare the agent, then begin to handle messages, call timers and publish health."""
         await self.agent.start()
         self.router.start()
-        for work in (self._rejections.run, self.health.run, self.quota_alarm.run):
+        for work in self._watches:
             self._background.append(asyncio.create_task(work(), name=f"{self.agent.name}.{work.__qualname__}"))
         for period_s, method in self._timers:
             task = asyncio.create_task(self._call_every(period_s, method), name=f"{self.agent.name}.{_name(method)}")

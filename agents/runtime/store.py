@@ -11,8 +11,10 @@ own version table, so that several agents can share one PostgreSQL database.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -21,10 +23,11 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from agents.runtime.revision import is_newest
-from agents.runtime.store_errors import NewerDatabase, StoreUnavailable, StoreUrlError
-from agents.runtime.store_failures import reason_to_retry
+from agents.runtime.store_errors import DatabaseDamaged, NewerDatabase, StoreUnavailable, StoreUrlError
+from agents.runtime.store_failures import is_damage, reason_to_retry
+from agents.runtime.store_file import FileId, Loss, StoreFile
 
-__all__ = ["NewerDatabase", "Store", "StoreUnavailable", "StoreUrlError"]
+__all__ = ["DatabaseDamaged", "NewerDatabase", "Store", "StoreUnavailable", "StoreUrlError"]
 
 T = TypeVar("T")
 
@@ -50,6 +53,12 @@ class Store:
         self.url = _usable_url(url)
         self._migrations = migrations
         self._engine = _engine(self.url)
+        self._file = _file_of(self.url)
+        self._opened: FileId | None = None
+        self.damage: DatabaseDamaged | None = None
+        """Why the database cannot be used any more, once that was found."""
+        if self._file is not None:
+            event.listen(self._engine, "connect", self._note_opened)
         # One thread: transactions of an agent never wait for each other's locks and commit in the order of run().
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="store") if threaded else None
 
@@ -57,6 +66,48 @@ class Store:
     def engine(self) -> Engine:
         """SQLAlchemy's engine, for what :meth:`run` cannot do (a benchmark, a backup)."""
         return self._engine
+
+    def recover(self, now_ms: int) -> Loss | None:
+        """Set a damaged file aside, so that :meth:`upgrade` begins a new one; return what was lost, None if nothing.
+
+        For SQLite; a server looks after itself. Call it before :meth:`upgrade`. Blocks. Raises
+        :class:`StoreUnavailable` when the file cannot be looked at or renamed.
+        """
+        if self._file is None:
+            return None
+        try:
+            if self._file.was_deleted():
+                return self._file.note_deletion(now_ms)
+            damage = self._file.damage()
+            return None if damage is None else self._file.set_aside(damage, now_ms)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise StoreUnavailable(f"{self._where()}: cannot be checked: {error}") from error
+
+    @property
+    def keeps_file(self) -> bool:
+        """Whether the database is a file of this machine."""
+        return self._file is not None
+
+    def loss(self) -> Loss | None:
+        """Return what was lost with an earlier file, None if nothing, or when its note was removed."""
+        return None if self._file is None else self._file.loss()
+
+    def check_file(self) -> None:
+        """See whether the open file is still the one of that name. Cheap: one look into the folder.
+
+        Raises :class:`DatabaseDamaged` if it was deleted or replaced: what is written to it now is gone.
+        """
+        if self._file is None or self._opened is None or self._file.identity() == self._opened:
+            return
+        self.damage = DatabaseDamaged(
+            f"{self._where()}: the file was deleted or replaced while this agent had it open; nothing is acknowledged "
+            "any more until the agent has started again"
+        )
+        raise self.damage
+
+    def _note_opened(self, _connection: object, _record: object) -> None:
+        if self._file is not None and self._opened is None:
+            self._opened = self._file.identity()
 
     def upgrade(self) -> None:
         """Bring the database to the newest revision of the agent's migrations; does nothing when it is there.
@@ -74,6 +125,8 @@ class Store:
                     upgrade(connection, self._migrations)
         except DBAPIError as error:
             raise self._translated(error) from error
+        if self._file is not None:
+            self._file.mark_seen()
 
     def revisions(self) -> tuple[str, ...]:
         """Return the revisions that the database is at, empty before the first :meth:`upgrade`. Blocks."""
@@ -99,11 +152,19 @@ class Store:
     def _transaction(self, work: Callable[[Session], T]) -> T:
         try:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
-                return work(session)
+                done = work(session)
+            # After the commit: whoever acknowledges what was done must know that it is in a file that has a name.
+            self.check_file()
+            return done
         except DBAPIError as error:
             raise self._translated(error) from error
 
     def _translated(self, error: DBAPIError) -> Exception:
+        if is_damage(error):
+            self.damage = DatabaseDamaged(f"{self._where()}: {error.orig}; the file is damaged")
+            if self._file is not None:
+                self._file.suspect(str(error.orig))
+            return self.damage
         reason = reason_to_retry(error)
         return error if reason is None else StoreUnavailable(f"{self._where()}: {reason}")
 
@@ -129,6 +190,14 @@ def _usable_url(url: str | URL) -> URL:
     raise StoreUrlError(
         f"database kind {backend!r} is not supported: use sqlite:///path or postgresql://user@host/name"
     )
+
+
+def _file_of(url: URL) -> StoreFile | None:
+    """Return the file of a SQLite database; None for one in memory, one given as a URI, and a server's."""
+    name = url.database or ""
+    if url.get_backend_name() != "sqlite" or name in ("", ":memory:") or name.startswith("file:"):
+        return None
+    return StoreFile(Path(name))
 
 
 def _engine(url: URL) -> Engine:

@@ -9,6 +9,14 @@ class StoreUnavailable(Exception):
     """
 
 
+class DatabaseDamaged(StoreUnavailable):
+    """The file is no usable database any more, or it was deleted or replaced while it was open; the text says which.
+
+    Nothing that the transaction did counts: it must not be acknowledged to anyone. Retrying does not help; starting
+    the agent again does (:meth:`agents.runtime.store.Store.recover`).
+    """
+
+
 class StoreUrlError(ValueError):
     """A database URL that this runtime cannot use; the text says which are possible, without the password."""
 

@@ -24,6 +24,15 @@ _POSTGRESQL: Mapping[str, str] = {
 }
 
 
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_damage(error: DBAPIError) -> bool:
+    """Tell whether SQLite says that the file is no usable database."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return isinstance(error.orig, sqlite3.DatabaseError) and code is not None and code & 0xFF in _DAMAGED
+
+
 def reason_to_retry(error: DBAPIError) -> str | None:
     """Return in words why the database is unavailable, or None if the same work would fail again."""
     cause = error.orig

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from agents.access.agent import Access
+from agents.access.agent import CARD_QUESTIONS, Access
 from bus_schema import IdToken
 from bus_schema.command import Authorize, Caps, CommandReply, Refuse, Stop
 from bus_schema.site_messages import AccessReply, AccessRequest
 from bus_schema.topics import (
     ACCESS_REPLY,
     ACCESS_REQUEST,
+    ALARM,
     CHARGER_COMMAND,
     CHARGER_COMMAND_REPLY,
     CHARGER_EVENT,
@@ -397,3 +398,17 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
     later = path.stat().st_mtime + 10
     os.utime(path, (later, later))
+
+
+async def test_whoever_tries_cards_is_noticed_and_slowed_down() -> None:
+    async with hosted() as access:
+        tries = [card(seq, IdToken(type=IdTokenType.RFID, value=f"{seq:08X}"), ts=T0) for seq in range(1, 301)]
+        await access.hear(CHARGER_EVENT, tries, charger="c1")
+        assert len(commands(access)) == CARD_QUESTIONS.burst
+        await access.hear(CHARGER_EVENT, [card(1, ts=T0)], charger="c2")
+        assert [(charger, command.op) for charger, command in commands(access)] == [("c2", "authorize")]
+        await access.clock.advance(6)
+        [alarm] = [alarm for ids, alarm in access.bus.take(ALARM) if ids["alarm"] == "quota-access"]
+        assert (alarm.charger, "280 card questions" in alarm.text) == ("c1", True)
+        await access.hear(CHARGER_EVENT, [card(400, ts=T0), card(401, STRANGER, ts=T0)], charger="c1")
+        assert len(commands(access)) == 1, "one in five seconds"

@@ -25,6 +25,7 @@ from agents.ledger.agent import Ledger
 from agents.ledger.settings import LedgerSettings
 from agents.runtime.clock import SystemClock
 from agents.runtime.host import AgentHost, RawMessage
+from agents.runtime.process import share_processor
 from agents.runtime.store import Store
 from bus_schema.topics import CHARGER_EVENT
 from tests.ledger.events import card, started
@@ -132,6 +133,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--events", type=int, default=150)
     options = parser.parse_args()
+    share_processor()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     with tempfile.TemporaryDirectory() as folder:
         alone, beside, named, rate = asyncio.run(measure(Path(folder), options.rounds, options.events))
