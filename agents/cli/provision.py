@@ -54,7 +54,7 @@ def provision(patches, root):
             changed.append(name)
     try:
         identity = Identity(values[IDENTITY])
-        Network(values[NETWORK])
+        Network(values[NETWORK], identity.profile.networks)
         if values[BROKER]:
             Broker(values[BROKER], identity.charger)
         for name in changed:
@@ -66,9 +66,9 @@ def provision(patches, root):
         return {"error": str(error)}
     except (OSError, DamagedEntry) as error:
         return {"error": "NVS refuses: %s" % error}
-    for secret in ("password", "key_pem"):
-        if secret in values[BROKER]:
-            values[BROKER][secret] = "***"
+    for name, secret in ((BROKER, "password"), (BROKER, "key_pem"), (NETWORK, "key")):
+        if secret in values[name]:
+            values[name][secret] = "***"
     return {"changed": changed, "values": values}
 print(json.dumps(provision(json.loads(PATCHES), ROOT)))
 """
@@ -95,6 +95,8 @@ def provision(
     broker_name: options.BrokerName = None,
     password_file: options.PasswordFile = None,
     firmware_key: options.FirmwareKeys = None,
+    network: options.NetworkName = None,
+    wlan_key_file: options.WlanKeyFile = None,
     address: options.Address = None,
     root: RootOption = "",
     as_json: JsonOption = False,
@@ -128,7 +130,7 @@ def provision(
     }
     patches = {
         "identity": options.given(identity),
-        "network": options.network(address),
+        "network": {**options.interface(network, wlan_key_file), **options.network(address)},
         "broker": options.given(login),
     }
     _tell(_write(port, patches, root), as_json)

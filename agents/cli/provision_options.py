@@ -56,6 +56,12 @@ FirmwareKeys = Annotated[
 Address = Annotated[
     str | None, typer.Option("--address", metavar="A/M/G", help="dhcp, or ADDRESS/NETMASK/GATEWAY[/DNS].")
 ]
+NetworkName = Annotated[
+    str | None, typer.Option("--network", metavar="NAME", help="lan, or wlan:SSID (with --wlan-key-file).")
+]
+WlanKeyFile = Annotated[
+    Path | None, typer.Option("--wlan-key-file", metavar="FILE", help="Key of the radio network, in one line.")
+]
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +101,19 @@ def broker_address(text: str | None) -> dict[str, Any]:
     if colon and not (port.isdecimal() and 1 <= int(port) <= 65535):
         raise typer.BadParameter(f"{text!r} is not ADDRESS or ADDRESS:PORT", param_hint="--broker")
     return {"address": host, "port": int(port) if colon else None}
+
+
+def interface(name: str | None, key_file: Path | None) -> dict[str, Any]:
+    """Return the patch of the network's entry that says how it is reached; None takes a value away."""
+    key = {} if key_file is None else {"key": password(key_file)}
+    if name is None:
+        return key
+    if name == "lan":
+        return {"interface": "lan", "ssid": None, "key": None}
+    kind, colon, ssid = name.partition(":")
+    if kind != "wlan" or not colon or not ssid:
+        raise typer.BadParameter(f"{name!r} is not lan or wlan:SSID", param_hint="--network")
+    return {"interface": "wlan", "ssid": ssid, **key}
 
 
 def network(text: str | None) -> dict[str, Any]:

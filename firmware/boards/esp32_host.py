@@ -16,8 +16,8 @@ from ..app.storage import FileStorage
 from ..app.version import FIRMWARE
 from . import main
 from .esp32_parts import Esp32Parts
-from .ethernet import open_interface
-from .nvs import BROKER, NAMESPACE, DamagedEntry, Nvs
+from .network_link import open_lan, open_wlan
+from .nvs import BROKER, NAMESPACE, NETWORK, DamagedEntry, Nvs
 from .slots import PartitionSlots
 from .tls import client_context
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..app.seam import Pilot, Storage
-    from .ethernet import Interface
     from .hardware import BoardHardware
     from .identity import Identity
+    from .network_link import Interface, Radio
     from .profile import EthernetPins, Profile
 
 FOLDER = "/chargebus"
@@ -79,9 +79,13 @@ class Esp32Host:
             has_temperature=identity.drivers["thermometer"] != "none",
         )
 
-    def interface(self, pins: "EthernetPins") -> "Interface":
+    def lan(self, pins: "EthernetPins") -> "Interface":
         """Return ``network.LAN``."""
-        return open_interface(pins)
+        return open_lan(pins)
+
+    def wlan(self) -> "Radio":
+        """Return ``network.WLAN``."""
+        return open_wlan()
 
     def tls(self, ca_pem: str, cert_pem: "str | None", key_pem: "str | None") -> "Any":
         """Trust one certificate authority, and nobody else; show the charger's own certificate if it has one."""
@@ -107,11 +111,14 @@ class Esp32Host:
 
     def _secrets(self) -> "tuple[str, ...]":
         """Return what must never stand in a log."""
-        try:
-            entry = Nvs(self.raw_nvs()).read_object(BROKER) or {}
-        except (DamagedEntry, OSError):
-            return ()
-        return (str(entry.get("password", "")),)
+        secrets = []
+        for name, field in ((BROKER, "password"), (NETWORK, "key")):
+            try:
+                entry = Nvs(self.raw_nvs()).read_object(name) or {}
+            except (DamagedEntry, OSError):
+                continue
+            secrets.append(str(entry.get(field, "")))
+        return tuple(secrets)
 
     def random(self, count: int) -> bytes:
         """Return bytes of the chip's generator."""

@@ -5,9 +5,9 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from ..app.seam import Clock, Pilot, Storage
-    from .ethernet import Interface
     from .hardware import BoardHardware
     from .identity import Identity
+    from .network_link import Interface, Radio
     from .nvs import Nvs, RawNvs
     from .parts import Parts
     from .profile import EthernetPins, Profile
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
         def pilot(self, identity: Identity) -> Pilot:
             """Return the control pilot, told what the charger is. Raises OSError or ValueError."""
 
-        def interface(self, pins: EthernetPins) -> Interface:
+        def lan(self, pins: EthernetPins) -> Interface:
             """Return the Ethernet interface. Raises OSError."""
+
+        def wlan(self) -> Radio:
+            """Return the radio. Raises OSError."""
 
         def tls(self, ca_pem: str, cert_pem: str | None, key_pem: str | None) -> Any:
             """Return what connections to the broker are wrapped with: whom to trust, and the charger's own certificate

@@ -53,13 +53,25 @@ class Identity:
 
 
 class Network:
-    """The charger's address: by DHCP, or its own."""
+    """How the charger reaches its network: by which interface, with an address by DHCP or its own."""
 
-    def __init__(self, values: "dict[str, Any]") -> None:
-        """Read the entry ``network``; an empty one means DHCP. Raises :class:`BadIdentity`."""
-        _known("network", values, ("address", "netmask", "gateway", "dns"))
+    def __init__(self, values: "dict[str, Any]", networks: "tuple[str, ...]" = ("lan", "wlan")) -> None:
+        """Read the entry ``network``; an empty one means the board's first and DHCP. Raises :class:`BadIdentity`."""
+        _known("network", values, _NETWORK)
+        self.interface: str = _one(values, "interface", "str", networks[0])
+        if self.interface not in networks:
+            raise BadIdentity("network: interface is %s, not '%s'" % (" or ".join(networks), self.interface))
+        self.ssid: str = _one(values, "ssid", "str", "")
+        self.key: str = _one(values, "key", "str", "")
+        if self.interface == "wlan":
+            if not 1 <= len(self.ssid.encode()) <= 32:
+                raise BadIdentity("network: ssid is the name of the network to join, 1 to 32 bytes")
+            if not 8 <= len(self.key.encode()) <= 63:
+                raise BadIdentity("network: key has 8 to 63 characters: an open network is not joined")
+        elif self.ssid or self.key:
+            raise BadIdentity("network: ssid and key are of use with interface wlan only")
         self.static: tuple[str, str, str, str] | None = None
-        if values:
+        if any([name in values for name in _STATIC]):
             gateway = _address("network", values, "gateway")
             dns = _address("network", values, "dns") if "dns" in values else gateway
             self.static = (_address("network", values, "address"), _netmask(values), gateway, dns)
@@ -88,6 +100,8 @@ class Broker:
         """Whom the broker's certificate must name."""
 
 
+_STATIC = ("address", "netmask", "gateway", "dns")
+_NETWORK = ("interface", "ssid", "key") + _STATIC
 _BROKER = ("address", "port", "user", "password", "ca_pem", "cert_pem", "key_pem", "name")
 _IDENTITY = (
     "site",

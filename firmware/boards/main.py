@@ -6,7 +6,7 @@ missing or broken      what the charger does
 identity, driver       it is no charger: the native module permits nothing, the light is dark, the reason is printed
                        every ten seconds and ``chargebus provision`` can reach it; it restarts after ten minutes
 broker's entry         it runs without a bus: its settings and local cards count, the journal keeps every event
-Ethernet chip, cable   the same, and it connects as soon as there is a way
+network                the same, and it connects as soon as there is a way
 file system            the journal cannot be read: fault ``self_test``, no charging; register and settings are in NVS
 anything else          an error nobody expected: printed, logged, and the chip restarts after five seconds, in which a
                        technician can stop it; the native module has opened the contactor long before
@@ -22,8 +22,8 @@ from ..app.contract import FAULT_LOCK_FAILED
 from ..app.main import Runner
 from ..app.mqtt import MqttClient
 from .assembly import assemble
-from .ethernet import Ethernet
 from .identity import BadIdentity, Broker, Identity, Network
+from .network_link import WLAN, NetworkLink, WlanLink
 from .nvs import BROKER, IDENTITY, NETWORK, DamagedEntry, DividedStorage, Nvs
 from .offline import NoBroker
 from .parts import PartTaken
@@ -74,7 +74,7 @@ class Device:
         except OSError as error:
             raise NotACharger("the hardware or NVS refuses: %s" % error) from None
         self._write = host.write
-        self.ethernet = self._connect(host, nvs)
+        self.network = self._connect(host, nvs)
         self._link_ms = self._link_changes = 0
         self.client = self._client(host, nvs)
         self._broker_watch = BrokerWatch(self.client)
@@ -85,20 +85,23 @@ class Device:
         self.hardware.session_goes_on = lambda: sessions.session is not None
         self.console = Console(self.charger, self.identity, host.keys, host.write)
 
-    def _connect(self, host: "Host", nvs: Nvs) -> "Ethernet | None":
-        """Switch Ethernet on; what keeps it from that is noted."""
+    def _connect(self, host: "Host", nvs: Nvs) -> NetworkLink:
+        """Switch the network on; what keeps it from that is noted."""
+        profile = self.identity.profile
         try:
-            network = Network(nvs.read_object(NETWORK) or {})
+            network = Network(nvs.read_object(NETWORK) or {}, profile.networks)
         except (BadIdentity, DamagedEntry, OSError) as error:
-            self.notes.append("%s: using DHCP" % error)
-            network = Network({})
-        try:
-            ethernet = Ethernet(host.interface(self.identity.profile.ethernet), network.static)
-            ethernet.start()
-        except OSError as error:
-            self.notes.append("Ethernet does not start: %s" % error)
-            return None
-        return ethernet
+            self.notes.append("%s: using %s with DHCP" % (error, profile.networks[0]))
+            network = Network({}, profile.networks)
+        link: NetworkLink
+        if network.interface == WLAN:
+            link = WlanLink(host.wlan, network.static, network.ssid, network.key)
+        else:
+            link = NetworkLink(lambda: host.lan(profile.ethernet), network.static)
+        link.poll(self.clock.ticks_ms())
+        if link.problem is not None:
+            self.notes.append("%s does not start yet: %s" % (link.name, link.problem))
+        return link
 
     def _client(self, host: "Host", nvs: Nvs) -> "Link":
         """Return the MQTT client, or what stands in its place."""
@@ -126,21 +129,21 @@ class Device:
         if failed != charger.faults.stands(FAULT_LOCK_FAILED):
             detail = "the connector lock does not reach its position"
             charger.faults.set(FAULT_LOCK_FAILED, failed, detail, self.clock.ticks_ms())
-        self._look_at_cable()
+        self._look_at_network()
         self._look_at_broker()
         self.console.poll()
         hardware.show(charger.status, self.client.connected)
 
-    def _look_at_cable(self) -> None:
+    def _look_at_network(self) -> None:
         """Tell at the console and in the log when the network comes or goes."""
-        now, ethernet = self.clock.ticks_ms(), self.ethernet
-        if ethernet is None or now < self._link_ms:
+        now, network = self.clock.ticks_ms(), self.network
+        if now < self._link_ms:
             return
         self._link_ms = now + LINK_MS
-        ethernet.up()
-        if ethernet.changes != self._link_changes:
-            self._link_changes = ethernet.changes
-            self._tell("Ethernet: " + ethernet.describe(), now)
+        network.poll(now)
+        if network.changes != self._link_changes:
+            self._link_changes = network.changes
+            self._tell("%s: %s" % (network.name, network.describe()), now)
 
     def _look_at_broker(self) -> None:
         """Tell when the broker comes or goes, and why it does not come."""

@@ -31,6 +31,7 @@ class Profile:
         reserved: "dict[int, str]",
         drivers: "dict[str, str]",
         psram: bool = False,
+        networks: "tuple[str, ...]" = ("lan", "wlan"),
     ) -> None:
         self.name = name
         self.title = title
@@ -44,3 +45,5 @@ class Profile:
         self.drivers = drivers
         """Name of the driver of each kind."""
         self.psram = psram
+        self.networks = networks
+        """Names of the ways to a network that it has; the first is taken unless the charger's entry names another."""

@@ -89,7 +89,7 @@ def test_flash_and_provision_a_board(board: Board, bare: Run, tmp_path: Path, mo
     _app_is_flashed_and_verified(board, bare, where)
     _what_differs_is_told_and_mended(board, bare, where)
     _identity_and_credentials_are_written_once(board, bare, where, tmp_path)
-    _one_part_changes_alone(bare, where)
+    _one_part_changes_alone(bare, where, tmp_path)
     _certificate_and_key_go_together(board, bare, where)
     _wrong_values_are_refused(board, bare, where)
     _its_log_is_read(board, bare, where)
@@ -133,7 +133,7 @@ def _identity_and_credentials_are_written_once(board: Board, bare: Run, where: l
     (folder / "password").write_text("topsecret\n")
     (folder / "maker.pub").write_text(signing.public_line(key()))
     incomplete = bare("provision", *where, "--site", "garage", "--charger", "c1")
-    assert (incomplete.code, "missing" in incomplete.err) == (1, True)
+    assert (incomplete.code, "missing" in incomplete.err) == (1, True), incomplete.err
     done = bare("provision", *where, *IDENTITY, *BROKER, "--firmware-key", "maker.pub")
     assert done.code == 0, done.err
     assert "charger c1 of site garage, olimex_esp32_poe: identity, broker written" in done.out
@@ -147,11 +147,17 @@ def _identity_and_credentials_are_written_once(board: Board, bare: Run, where: l
     assert int(kept["identity"]["firmware_keys"][0], 16) == key().public_key().public_numbers().n
 
 
-def _one_part_changes_alone(bare: Run, where: list[str]) -> None:
+def _one_part_changes_alone(bare: Run, where: list[str], folder: Path) -> None:
     part = bare("provision", *where, "--phases", "1", "--address", "10.0.0.5/255.255.255.0/10.0.0.1", "--json")
     assert part.json["changed"] == ["identity", "network"]
     assert part.json["values"]["identity"]["charger"] == "c1"
     assert bare("provision", *where, "--address", "dhcp", "--json").json["values"]["network"] == {}
+    key = folder / "radio-key"
+    key.write_text("radio key\n")
+    radio = ("--network", "wlan:yard", "--wlan-key-file", str(key))
+    joined = {"interface": "wlan", "ssid": "yard", "key": "***"}
+    assert bare("provision", *where, *radio, "--json").json["values"]["network"] == joined
+    assert bare("provision", *where, "--network", "lan", "--json").json["values"]["network"] == {"interface": "lan"}
     made_of = ("--driver", "meter=pulse", "--driver", "lock=motor", "--option", "pulses_per_kwh=500", "--no-mirror")
     values = bare("provision", *where, *made_of, "--json").json["values"]["identity"]
     assert (values["drivers"], values["options"]) == ({"meter": "pulse", "lock": "motor"}, {"pulses_per_kwh": 500})
@@ -232,6 +238,8 @@ def test_no_charger_is_called_like_an_agent(name: str, bare: Run) -> None:
         "--phases 4",
         "--broker host:port",
         "--address 10.0.0.1",
+        "--network wifi",
+        "--network wlan:",
         "--password-file nothing",
         "--password-file two",
         "--firmware-key two",

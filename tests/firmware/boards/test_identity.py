@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firmware.boards.ethernet import NO_ADDRESS, Ethernet, open_interface
 from firmware.boards.identity import BadIdentity, Broker, Identity, Network
+from firmware.boards.network_link import NO_ADDRESS, NetworkLink, open_lan, open_wlan
 from firmware.boards.profiles import OLIMEX_ESP32_POE
 
 GOOD: "dict[str, Any]" = {
@@ -84,6 +84,26 @@ def test_networks():
     values = {"address": "192.168.1.20", "netmask": "255.255.255.0", "gateway": "192.168.1.1"}
     assert Network(values).static == ("192.168.1.20", "255.255.255.0", "192.168.1.1", "192.168.1.1")
     assert Network(values | {"dns": "9.9.9.9"}).static == ("192.168.1.20", "255.255.255.0", "192.168.1.1", "9.9.9.9")
+    assert Network({}).interface == "lan" and Network({}, ("wlan2", "lan")).interface == "wlan2"
+    radio = {"interface": "wlan", "ssid": "yard", "key": "radio key"}
+    assert (Network(radio).interface, Network(radio).static) == ("wlan", None)
+    assert Network(values | radio).static == Network(values).static
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"interface": "wifi"}, "interface is lan or wlan, not 'wifi'"),
+        ({"interface": "wlan", "key": "radio key"}, "ssid is the name"),
+        ({"interface": "wlan", "ssid": "y" * 33, "key": "radio key"}, "1 to 32 bytes"),
+        ({"interface": "wlan", "ssid": "yard"}, "an open network is not joined"),
+        ({"interface": "wlan", "ssid": "yard", "key": "k" * 64}, "8 to 63"),
+        ({"ssid": "yard"}, "of use with interface wlan only"),
+    ],
+)
+def test_a_radio_network_is_named_and_has_a_key(values: "dict[str, Any]", words: str):
+    with pytest.raises(BadIdentity, match=words):
+        Network(values)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +159,9 @@ class Interface:
 
 def test_ethernet_by_dhcp_and_static():
     interface = Interface()
-    ethernet = Ethernet(interface, None)
+    ethernet = NetworkLink(lambda: interface, None)
     assert not ethernet.up()
-    ethernet.start()
+    ethernet.poll(0)
     assert (ethernet.up(), ethernet.describe()) == (False, "no cable, or nobody at its other end")
     interface.cable = True
     assert (ethernet.up(), ethernet.describe()) == (False, "waits for an address by DHCP")
@@ -149,8 +169,8 @@ def test_ethernet_by_dhcp_and_static():
     assert (ethernet.up(), ethernet.describe()) == (True, "192.168.1.20 netmask 255.255.255.0, DHCP")
     interface.cable = False
     assert not ethernet.up() and ethernet.changes == 2
-    static = Ethernet(interface, ("10.0.0.2", "255.0.0.0", "10.0.0.1", "10.0.0.1"))
-    static.start()
+    static = NetworkLink(lambda: interface, ("10.0.0.2", "255.0.0.0", "10.0.0.1", "10.0.0.1"))
+    static.poll(0)
     interface.cable = True
     assert (static.up(), static.describe()) == (True, "10.0.0.2 netmask 255.0.0.0, static")
 
@@ -164,10 +184,13 @@ def test_the_interface_is_opened_as_the_profile_says(monkeypatch: pytest.MonkeyP
 
     pin.OUT, pin.IN = "out", "in"  # type: ignore[attr-defined]
     opened: dict[str, Any] = {}
-    network = SimpleNamespace(LAN=lambda **options: opened.update(options), PHY_LAN8720="lan8720")
+    network = SimpleNamespace(
+        LAN=lambda **options: opened.update(options), PHY_LAN8720="lan8720", WLAN=lambda mode: mode, STA_IF="station"
+    )
     monkeypatch.setitem(sys.modules, "machine", SimpleNamespace(Pin=pin))
     monkeypatch.setitem(sys.modules, "network", network)
-    open_interface(OLIMEX_ESP32_POE.ethernet)
+    assert open_wlan() == "station"
+    open_lan(OLIMEX_ESP32_POE.ethernet)
     assert opened == {
         "mdc": "pin 23",
         "mdio": "pin 18",

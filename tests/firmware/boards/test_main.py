@@ -46,7 +46,7 @@ def test_everything_is_there():
     assert bench.host.the_pilot.beats > 50
     assert bench.host.the_pilot.temperatures[-1] == 31.5
     assert any("Wh=1234567" in line for line in bench.host.lines), bench.host.lines
-    assert device.ethernet is not None and device.ethernet.describe().endswith("DHCP")
+    assert device.network.describe().endswith("DHCP")
 
 
 def test_a_session_of_the_console_locks_the_plug_and_unlocks_it():
@@ -147,8 +147,8 @@ async def test_it_complains_for_ten_minutes_and_lets_the_boot_loader_decide(monk
         (lambda host: host.flash.remove("broker"), "no broker was told"),
         (lambda host: host.provision("broker", {"address": "broker"}), "address is an IPv4 address"),
         (lambda host: host.provision("broker", {"address": "1.2.3.4", "ca_pem": "x"}), "no certificate"),
-        (lambda host: host.provision("network", {"address": "1.2.3.4"}), "using DHCP"),
-        (lambda host: setattr(host.cable, "broken", True), "Ethernet does not start"),
+        (lambda host: host.provision("network", {"address": "1.2.3.4"}), "using lan with DHCP"),
+        (lambda host: setattr(host.cable, "broken", True), "lan does not start yet"),
     ],
 )
 def test_without_this_it_charges_all_the_same(break_it: Any, words: str):
@@ -183,8 +183,7 @@ def test_a_static_address_is_set():
     bench = Bench()
     bench.host.provision("network", {"address": "10.0.0.9", "netmask": "255.0.0.0", "gateway": "10.0.0.1"})
     device = bench.boot()
-    assert device.ethernet is not None
-    assert device.ethernet.describe() == "10.0.0.9 netmask 255.0.0.0, static"
+    assert device.network.describe() == "10.0.0.9 netmask 255.0.0.0, static"
 
 
 def test_the_cable_is_told_of_when_it_comes_and_goes():
@@ -193,10 +192,46 @@ def test_the_cable_is_told_of_when_it_comes_and_goes():
     bench.run(3)
     bench.host.cable.plugged = False
     bench.run(3)
-    told = [line for line in bench.host.lines if line.startswith("Ethernet")]
+    told = [line for line in bench.host.lines if line.startswith("lan")]
     assert told == [
-        "Ethernet: 192.168.1.20 netmask 255.255.255.0, DHCP",
-        "Ethernet: no cable, or nobody at its other end",
+        "lan: 192.168.1.20 netmask 255.255.255.0, DHCP",
+        "lan: no cable, or nobody at its other end",
+    ]
+
+
+def test_an_ethernet_chip_that_answers_late_is_used():
+    bench = Bench()
+    bench.host.cable.broken = True
+    device = bench.boot()
+    bench.run(5)
+    assert not device.network.up() and "no PHY" in device.network.describe()
+    bench.host.cable.broken = False
+    bench.run(31)
+    assert device.network.up()
+    assert [line for line in bench.host.lines if line.startswith("lan")] == [
+        "lan: 192.168.1.20 netmask 255.255.255.0, DHCP"
+    ]
+
+
+def test_the_radio_is_joined_by_name_and_again_whenever_it_is_lost():
+    bench = Bench()
+    bench.host.provision("network", {"interface": "wlan", "ssid": "yard", "key": "radio key"})
+    device = bench.boot()
+    bench.run(3)
+    air = bench.host.air
+    assert device.network.up() and air.attempts == ["yard"]
+    air.plugged, air.away = False, True
+    bench.run(100)
+    assert not device.network.up() and len(air.attempts) == 1 + 3, "every 30 s"
+    bench.host.the_pilot.cp("B")
+    assert device.charger.status == contract.STATUS_AVAILABLE
+    air.away = False
+    bench.run(31)
+    assert device.network.up()
+    assert [line for line in bench.host.lines if line.startswith("wlan")] == [
+        "wlan: 192.168.1.20 netmask 255.255.255.0, DHCP",
+        "wlan: has not joined 'yard'",
+        "wlan: 192.168.1.20 netmask 255.255.255.0, DHCP",
     ]
 
 

@@ -154,6 +154,28 @@ class Cable:
         return self.plugged
 
 
+class Air(Cable):
+    """A radio, and the access point that it may join."""
+
+    def __init__(self):
+        super().__init__()
+        self.plugged = False
+        self.key = "radio key"
+        self.away = False
+        self.attempts = []
+
+    def connect(self, ssid, key):
+        self.attempts.append(ssid)
+        if self.plugged:
+            raise OSError("Wifi Internal State Error")
+        self.plugged = not self.away and key == self.key
+
+    def disconnect(self):
+        if not self.plugged:
+            raise OSError("not joined")
+        self.plugged = False
+
+
 class VirtualHost:
     """Clock, flash, chip and serial port."""
 
@@ -173,6 +195,7 @@ class VirtualHost:
         self.pixels = []
         self.the_pilot = PilotOfThisMoment()
         self.cable = Cable()
+        self.air = Air()
         self.lines = []
         self.typed = ""
         self.crashes = []
@@ -194,8 +217,11 @@ class VirtualHost:
     def pilot(self, identity):
         return self.the_pilot
 
-    def interface(self, pins):
+    def lan(self, pins):
         return self.cable
+
+    def wlan(self):
+        return self.air
 
     def tls(self, ca_pem, cert_pem, key_pem):
         raise ValueError("no certificate")
