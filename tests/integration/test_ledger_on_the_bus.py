@@ -139,7 +139,7 @@ BAD = {
     "not an object": (b"[]", "wrong_type"),
     "empty": (b"", "malformed"),
     "not UTF-8": (b'{"type":"\xff"}', "malformed"),
-    "NaN": (CHARGER_EVENT.encode(started(1, 1)).replace(b'"energy_wh":1', b'"energy_wh":NaN'), "wrong_type"),
+    "NaN": (CHARGER_EVENT.encode(started(1, 1)).replace(b'"energy_wh":1', b'"energy_wh":NaN'), "malformed"),
     "unknown type": (b'{"type":"party"}', "wrong_type"),
     "missing fields": (b'{"type":"session_started"}', "wrong_type"),
     "negative": (
