@@ -229,6 +229,10 @@ class QueryBase(Message):
     """An answer after this moment is of no use."""
 
 
+SESSIONS_ON_A_PAGE = 5
+"""So many of the largest sessions fit a message."""
+
+
 class SessionsQuery(QueryBase):
     """Which sessions were there? Newest first, a page at a time."""
 
@@ -241,8 +245,8 @@ class SessionsQuery(QueryBase):
     """Only those going on (true) or ended (false)."""
     since_ts: TimestampMs | None = None
     """Only those that began at this moment or later."""
-    limit: Annotated[int, Field(ge=1, le=6)] = 6
-    """Most sessions on a page; six of the largest fit a message."""
+    limit: Annotated[int, Field(ge=1, le=6)] = SESSIONS_ON_A_PAGE
+    """Most sessions on a page. Six are still taken from older askers, who then get five and a cursor."""
     cursor: Key | None = None
     """Where the last page ended; null for the first page."""
 
@@ -336,7 +340,7 @@ class QueryAnswer(Message):
     """False when it could not be answered; ``reason`` says why."""
     reason: Text = ""
     """Why not, in words."""
-    sessions: Annotated[list[SessionRecord], Field(max_length=6)] = []
+    sessions: Annotated[list[SessionRecord], Field(max_length=SESSIONS_ON_A_PAGE)] = []
     """Answer to :class:`SessionsQuery`; for :class:`SettleQuery` the session as it is now."""
     cursor: Key | None = None
     """Give it with the next question for the next page; null on the last page."""

@@ -8,9 +8,7 @@ from pathlib import Path
 from agents.cli import pki_register
 from agents.cli.doctor_snapshot import Finding, Snapshot
 from agents.cli.exits import CliError, ExitCode
-from agents.cli.pki_authority import RENEW_BEFORE, PkiError, all_issued
-from agents.cli.pki_revocation import revoked_serials
-from agents.cli.pki_rights import ACCESS_LIST, BROKER, PKI, access_list
+from agents.runtime.certificate import EXPIRES_SOON
 from agents.runtime.config_errors import ConfigError
 from bus_schema.words import Severity
 
@@ -20,6 +18,11 @@ def with_folder(snapshot: Snapshot, config: Path | None, settings: Mapping[str, 
 
     Raises :class:`CliError` (``CONFIGURATION``) for certificates or a configuration that cannot be read.
     """
+    # What reads certificates takes as long to import as all the rest of the command line.
+    from agents.cli.pki_authority import PkiError, all_issued
+    from agents.cli.pki_revocation import revoked_serials
+    from agents.cli.pki_rights import ACCESS_LIST, BROKER, PKI, access_list
+
     folder = None if config is None else config.absolute().parent
     if folder is None or not (folder / PKI / pki_register.FILE).exists():
         return replace(snapshot, access_list=_text(Path((settings or {}).get("acl_file", ""))))
@@ -48,7 +51,7 @@ def ends(snapshot: Snapshot) -> Iterator[Finding]:
     """Certificates that end soon or have ended."""
     now = datetime.fromtimestamp(snapshot.now_ms / 1000, UTC)
     for name, end in sorted(snapshot.certificates.items()):
-        if end - now < RENEW_BEFORE:
+        if end - now < EXPIRES_SOON:
             over = end <= now
             yield Finding(
                 Severity.CRITICAL if over else Severity.WARNING,

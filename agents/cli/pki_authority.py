@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from agents.cli import pki_register as register
 from agents.cli.whole_file import write_whole
+from agents.runtime.certificate import EXPIRES_SOON
 from bus_schema import Role
 from bus_schema.generate.acl import DEVICES, HEALTH_CHECK, reserved_users
 
@@ -41,9 +42,6 @@ PEOPLE_LAST = timedelta(days=366)
 
 BRIEFLY = timedelta(minutes=10)
 """For a certificate that this program makes for its own use."""
-
-RENEW_BEFORE = timedelta(days=30)
-"""``status`` warns from so long before the end on, and so does an alarm on the bus for agents."""
 
 CLOCKS_DIFFER = timedelta(hours=24)
 """A certificate holds from so long ago: the clock of a charger without network time may be behind."""
@@ -74,7 +72,7 @@ class Issued:
 
     def is_due(self, now: datetime) -> bool:
         """Tell whether it should be renewed."""
-        return self.ends - now < RENEW_BEFORE
+        return self.ends - now < EXPIRES_SOON
 
 
 def found(folder: Path, site: str, now: datetime) -> bool:

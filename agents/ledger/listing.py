@@ -9,7 +9,7 @@ from agents.ledger.models import IS_ACTIVE, SessionRow
 from agents.ledger.session import record
 from agents.ledger.session_rows import load_session
 from bus_schema import MAX_MESSAGE_BYTES
-from bus_schema.site_messages import QueryAnswer, SessionsQuery
+from bus_schema.site_messages import SESSIONS_ON_A_PAGE, QueryAnswer, SessionsQuery
 
 _CURSOR = re.compile(r"([0-9]{1,13})\.([0-9]{1,18})")
 """Place of a session in the list: milliseconds and row number."""
@@ -30,8 +30,9 @@ def answer(db: Database, query: SessionsQuery, now_ms: int) -> QueryAnswer:
         listed_ms, row_id = int(place[1]), int(place[2])
         older = and_(SessionRow.listed_ms == listed_ms, SessionRow.id < row_id)
         wanted = wanted.where(or_(SessionRow.listed_ms < listed_ms, older))
-    rows = list(db.scalars(wanted.limit(query.limit + 1)))
-    shown = rows[: query.limit]
+    most = min(query.limit, SESSIONS_ON_A_PAGE)
+    rows = list(db.scalars(wanted.limit(most + 1)))
+    shown = rows[:most]
     # The largest sessions may not fit together: the page gets shorter, and its cursor says where it goes on.
     while True:
         more = len(shown) < len(rows)

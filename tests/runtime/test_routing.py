@@ -242,7 +242,7 @@ POISON = {
     "empty": (b"", "malformed"),
     "a list": (b"[]", "wrong_type"),
     "wrong type": (b'{"ts": "secret-value"}', "wrong_type"),
-    "NaN": (telemetry(1).replace(b"16.0", b"NaN"), "wrong_type"),
+    "NaN": (telemetry(1).replace(b"16.0", b"NaN"), "malformed"),
     "negative amperes": (telemetry(1).replace(b"16.0", b"-16"), "wrong_type"),
     "deep": (b"[" * 4000, "malformed"),
     "1 MiB": (b"x" * 2**20, "too_large"),
