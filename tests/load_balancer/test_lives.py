@@ -143,6 +143,15 @@ async def test_what_another_balancer_may_have_granted_counts_for_the_longest_lea
     assert more_s is not None and more_s >= lives.ends_s
 
 
+async def test_a_balancer_whose_database_was_set_aside_counts_everything_for_the_longest_lease() -> None:
+    """It is another then: the last claim on the bus is not its own, however complete that says to be."""
+    lives = Lives()
+    await lives.first(table(300))
+    lives.store = Store("sqlite://", "agents.load_balancer.migrations", threaded=False)
+    more_s = await lives.next(table(15), LONGEST_LEASE_S + 2 * MARGINS_S)
+    assert more_s is not None and more_s >= lives.ends_s
+
+
 def test_no_setting_gives_a_longer_lease_than_the_contract_allows() -> None:
     Site(table(LONGEST_LEASE_S))
     with pytest.raises(ValueError, match="less than or equal to 300"):
