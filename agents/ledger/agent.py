@@ -58,7 +58,7 @@ EVENT_BURST = 1_000
 NEW_BOOTS = Budget(burst=100, per_s=1 / 30)
 """Boots of a charger that were not known: a charger in the street that restarts every minute needs half of it."""
 
-NEW_SESSIONS = Budget(burst=300, per_s=0.1)
+NEW_SESSIONS = Budget(burst=1_000, per_s=0.1)
 """Sessions of a charger that were not known: nobody can plug in and out faster for long."""
 
 UNREADABLE = Budget(burst=50, per_s=1 / 600)
