@@ -14,5 +14,11 @@ def test_every_invariant_is_numbered_and_has_tests() -> None:
     assert all("\n- `tests/" in section for section in sections)
 
 
+def test_every_fault_that_was_found_has_a_test() -> None:
+    faults = dict(re.findall(r"^- \*\*([SX]\d+)\*\*((?:.|\n(?!- ))+)", TEXT, re.MULTILINE))
+    assert list(faults) == [*(f"S{n}" for n in range(1, 7)), *(f"X{n}" for n in range(1, 14))]
+    assert all("`tests/" in words for words in faults.values())
+
+
 def test_what_is_named_exists() -> None:
     assert that_do_not_exist(TEXT) == []
