@@ -79,7 +79,7 @@ def check_identity(options: MqttOptions) -> None:
         raise UnusableCertificate(f"key_file {key_file} is no private key in PEM form: {error}") from None
     if key.public_key() != certificate.public_key():
         raise UnusableCertificate(
-            f"key_file {key_file} is not the key of {options.cert_file}: both come from one `chargebus pki issue`"
+            f"key_file {key_file} is not the key of {options.cert_file}: both come from one `chargebus pki issue NAME`"
         )
     if not _is_for_clients(certificate):
         raise UnusableCertificate(

@@ -65,15 +65,22 @@ class StoreFile:
             return None
         # Read and write: SQLite must be able to take in the write-ahead log of a process that was killed.
         with contextlib.closing(sqlite3.connect(self.path, timeout=5.0)) as connection:
+            connection.text_factory = _lenient
             try:
                 if size > CHECKED_BYTES:
                     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
                     return None
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()
-            except sqlite3.OperationalError:
-                raise
+            except sqlite3.OperationalError as error:
+                # The statement is right: where SQLite calls it wrong (an unknown file format), the file is.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
+                    raise
+                return str(error)
             except sqlite3.DatabaseError as error:
                 return str(error)
+            except UnicodeDecodeError:
+                # Python's, about an error's text that quotes the file.
+                return "its schema is not text"
         return None if found is None or found[0] == "ok" else str(found[0])[:200]
 
     def was_deleted(self) -> bool:
@@ -124,3 +131,7 @@ class StoreFile:
     def _keep(self, text: str, now_ms: int) -> Loss:
         self._note.write_text(json.dumps({"at_ms": now_ms, "text": text}), encoding="utf-8")
         return Loss(now_ms, text, str(self._note))
+
+
+def _lenient(raw: bytes) -> str:
+    return raw.decode(errors="replace")

@@ -35,6 +35,13 @@ async def numbers(store: Store) -> list[int]:
     return await store.run(lambda session: list(session.scalars(text("SELECT seq FROM event ORDER BY seq"))))
 
 
+class Bytes(bytes):
+    """Shown by its length when a test fails."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return a database with some rows in it, as bytes."""
@@ -46,7 +53,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     store.close()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path.read_bytes()
+    return Bytes(path.read_bytes())
 
 
 def lives_again(path: Path, before: bytes) -> None:
