@@ -245,8 +245,8 @@ class SessionsQuery(QueryBase):
     """Only those going on (true) or ended (false)."""
     since_ts: TimestampMs | None = None
     """Only those that began at this moment or later."""
-    limit: Annotated[int, Field(ge=1, le=6)] = SESSIONS_ON_A_PAGE
-    """Most sessions on a page. Six are still taken from older askers, who then get five and a cursor."""
+    limit: Annotated[int, Field(ge=1, le=6)] = 6
+    """Most sessions on a page, which holds :data:`SESSIONS_ON_A_PAGE` at most."""
     cursor: Key | None = None
     """Where the last page ended; null for the first page."""
 
