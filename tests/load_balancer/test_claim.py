@@ -227,6 +227,8 @@ def test_another_with_the_same_number_is_another() -> None:
     claims.due(0)
     heard(claims, "b", 1, 1, 0.1)
     assert not claims.won
+    heard(claims, "b", 9, 1, 0.2)
+    assert claims.standing is Standing.STANDING_BY  # Not replaced: that is another database's number.
 
 
 @pytest.mark.parametrize("age_s", [ALONE_S, -ALONE_S])

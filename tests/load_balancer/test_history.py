@@ -77,6 +77,7 @@ async def test_an_older_life_writes_nothing(store: Store) -> None:
 
 
 def test_changes_are_nothing_until_there_are_some() -> None:
+    assert HOUR_MS == 60 * 60 * 1000
     assert not Changes()
     assert Changes({"c1": ()}) and Changes(known={"c1": Known(0, 0, True, ())}) and Changes(told=[told(1)])
 
@@ -122,6 +123,17 @@ async def test_bad_questions_are_told_so(store: Store) -> None:
         answer = await ask(store, cursor=cursor)
         assert not answer.ok and answer.reason.startswith("cursor:")
     assert (await ask(store, cursor="1" * 18)).ok
+
+
+async def test_a_stretch_of_one_charger_ends_none_of_another(store: Store) -> None:
+    await tell(store, told(10, 1.0))
+    await tell(store, told(20, 2.0, "c2"))
+    await tell(store, told(30, 3.0))
+    ends = {}
+    for name in ("c1", "c2"):
+        answer = await ask(store, charger=name, since_ts=0)
+        ends[name] = [(grant.from_ts, grant.to_ts) for grant in answer.grants]
+    assert ends == {"c1": [(10, 30), (30, None)], "c2": [(20, None)]}
 
 
 async def test_what_was_over_earlier_is_forgotten(store: Store) -> None:

@@ -79,6 +79,7 @@ class _Store(Store):
     def __init__(self, database: Store, life: _Life) -> None:
         # Nothing of its own is opened, hence no super().__init__().
         self._database, self._life = database, life
+        self._file = None  # Damaged files are not this world's business.
 
     async def run(self, work: Callable[[Any], Any]) -> Any:
         await self._life.pass_gate("commit")
