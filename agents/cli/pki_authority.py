@@ -82,9 +82,8 @@ def found(folder: Path, site: str, now: datetime) -> bool:
     """
     certificate, key = folder / f"{CA}.pem", folder / f"{CA}.key"
     if certificate.exists() != key.exists():
-        lost = key if certificate.exists() else certificate
-        raise PkiError(f"{lost} is missing beside {certificate.name if lost == key else key.name}: bring it back from "
-                       "the backup; a new authority would make every certificate of the site worthless")  # fmt: skip
+        lost, there = (key, certificate) if certificate.exists() else (certificate, key)
+        raise PkiError(_half_lost(lost, there.name))
     if certificate.exists():
         return False
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -99,6 +98,13 @@ def found(folder: Path, site: str, now: datetime) -> bool:
     write_whole(key, _pem(private), 0o600)
     write_whole(certificate, built.public_bytes(serialization.Encoding.PEM), 0o644)
     return True
+
+
+def _half_lost(lost: Path, there: str) -> str:
+    return (
+        f"{lost} is missing beside {there}: bring it back from the backup; a new authority would make every "
+        "certificate of the site worthless"
+    )
 
 
 def issue(
@@ -203,6 +209,8 @@ def authority_of(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivat
         certificate = x509.load_pem_x509_certificate((folder / f"{CA}.pem").read_bytes())
         key = serialization.load_pem_private_key((folder / f"{CA}.key").read_bytes(), None)
     except FileNotFoundError as error:
+        if (folder / f"{CA}.pem").exists():
+            raise PkiError(_half_lost(folder / f"{CA}.key", f"{CA}.pem")) from None
         raise PkiError(f"{error.filename} is missing: run 'chargebus pki init' first") from None
     except (OSError, ValueError) as error:
         raise PkiError(f"the authority in {folder} cannot be read: {error}") from None

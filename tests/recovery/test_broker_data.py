@@ -1,0 +1,53 @@
+"""The broker has lost its data: retained messages, sessions and queues."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bus_schema.topics import AGENT_HEALTH, CHARGER_META, CHARGER_ONLINE, CHARGER_STATE
+from bus_schema.words import StopReason
+from tests.brokers import RunningBroker
+from tests.integration.chargers import quick_car
+from tests.integration.conftest import StartAgent, StartCharger
+from tests.integration.ear import Ear
+from tests.integration.test_session import agrees, ended_by_the_records
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.broker
+
+
+def lose_data(folder: Path) -> None:
+    """Empty Mosquitto's folder; the embedded broker has none, and a container's goes with nothing that waits here."""
+    shutil.rmtree(folder / "mosquitto-data", ignore_errors=True)
+    (folder / "mosquitto-data").mkdir()
+
+
+async def test_everybody_says_everything_again_and_no_event_is_lost(
+    ear: Ear, start_agent: StartAgent, start_charger: StartCharger, broker: RunningBroker, tmp_path: Path
+) -> None:
+    """The end of a session waits in the broker for a ledger that is away, when the broker's data are deleted."""
+    ledger = await start_agent("ledger")
+    await start_agent("access", policies=["free"])
+    charger = await start_charger("c1")
+    car = charger.plug(quick_car(9))
+    await charger.takes(car, 3)
+    await ledger.stop()
+    await charger.takes(car, 9)
+    charger.unplug()
+    await asyncio.sleep(0)
+    await asyncio.to_thread(broker.kill)
+    lose_data(tmp_path / "broker")
+    ear.forget()
+    await asyncio.to_thread(broker.restart)
+    await ledger.start()
+    await eventually(lambda: charger.connected, 30, "the charger is back")
+    async with Ear(broker, "newcomer") as newcomer:
+        await newcomer.hears(CHARGER_ONLINE, lambda message: message.online, charger="c1")
+        assert (await newcomer.hears(CHARGER_META, charger="c1")).phases == 3
+        await newcomer.hears(CHARGER_STATE, charger="c1")
+        await newcomer.hears(AGENT_HEALTH, lambda health: health.online, agent="access")
+    record = await ended_by_the_records(ear, "c1")
+    assert agrees(record, car.energy_wh), (record.energy_wh, car.energy_wh)
+    assert record.reason is StopReason.EV_DISCONNECTED
