@@ -1,4 +1,4 @@
-"""A key is lost or stolen: an agent's, the broker's, the authority's. On a real Mosquitto and the site's own files."""
+"""A key is lost or stolen: an agent's, the broker's, the authority's. On a real Mosquitto with a site's own files."""
 
 import shutil
 import ssl
