@@ -51,10 +51,15 @@ class Elsewhere:
     """The charger's exposure, None if it is not configured any more: then it ends by its time only."""
 
     def counts(self, now_s: float, margins: Margins) -> bool:
-        """Tell whether it may still be drawn: it has not run out, and no later order has replaced it."""
+        """Tell whether it may still be drawn.
+
+        It has not run out, and no later order has replaced it, or one has and the car still follows.
+        """
         if self.order.ends_s(margins) <= now_s:
             return False
-        return self.exposure is None or any(order is self.order for order in self.exposure.orders)
+        if self.exposure is None or any(order is self.order for order in self.exposure.orders):
+            return True
+        return any(now_s < until_s and a >= self.order.current_a for until_s, a in self.exposure.releasing)
 
 
 class Safety:

@@ -304,6 +304,9 @@ def test_a_charger_that_was_moved_counts_in_both_places_until_it_has_answered() 
     safety.refused("c1", "lost")
     safety.ordered(again, "x", 40, 5, 60)
     safety.done("c1", "x", 41)
+    safety.advance(42)
+    assert used(safety, 42) == EVERYWHERE | new, "its car may still draw the old current in the old place"
+    assert used(safety, 41 + MARGINS.reaction_s) == {key: value * 0.3 for key, value in new.items()}
     safety.advance(60)
     assert used(safety, 60) == {key: value * 0.3 for key, value in new.items()}
     assert safety.outstanding(60) == {
