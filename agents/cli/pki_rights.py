@@ -70,8 +70,10 @@ def access_list(folder: Path) -> str:
 def give_to_broker(folder: Path) -> Iterator[str]:
     """Bring the broker's folder up to date; yield a line for each file that changed. Raises as above, and OSError."""
     target = folder / BROKER
-    target.mkdir(mode=0o755, exist_ok=True)
-    # A container reads the key as a user of its own; the site's folder keeps everybody else on this machine out.
+    if not target.exists():
+        target.mkdir()
+        target.chmod(0o755)  # whatever mask the user has
+    # A container reads the folder as a user of its own; the site's folder keeps everybody else on this machine out.
     key_mode = PUBLIC if (folder / ENVIRONMENT_FILE).exists() else PRIVATE
     files = {ACCESS_LIST: (access_list(folder).encode(), PUBLIC)}
     for name, mode in (

@@ -107,6 +107,7 @@ def test_containers_can_read_the_cards_whatever_mask_the_user_has(bare: Run, tmp
     finally:
         os.umask(before)
     assert (tmp_path / "made/access").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "made/broker").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "made/access/cards.csv").stat().st_mode & 0o777 == 0o644
 
 

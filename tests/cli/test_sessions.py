@@ -9,7 +9,7 @@ import pytest
 
 from bus_schema.event import SessionRecord
 from bus_schema.message import IdToken
-from bus_schema.site_messages import QueryAnswer, SessionsQuery, SettleQuery
+from bus_schema.site_messages import SESSIONS_ON_A_PAGE, QueryAnswer, SessionsQuery, SettleQuery
 from bus_schema.topics import AGENT_ANSWER, AGENT_QUERY
 from bus_schema.words import IdTokenType, StopReason
 from tests.brokers import RunningBroker
@@ -64,7 +64,7 @@ class ScriptedLedger:
         else:
             self.asked.append(query)
             begin = int(query.cursor or 0)
-            page = self.records[begin : begin + query.limit]
+            page = self.records[begin : begin + min(query.limit, SESSIONS_ON_A_PAGE)]
             more = begin + len(page) < len(self.records)
         topic = AGENT_ANSWER.format(SITE, agent="ledger", asker=query.source)
         stranger = QueryAnswer(ts=now_ms(), id="of-another", ok=True, sessions=[record(999)])
@@ -101,7 +101,7 @@ def test_all_pages_in_order(chargebus: Run, ledger: ScriptedLedger) -> None:
 def test_no_more_than_asked_for(chargebus: Run, ledger: ScriptedLedger) -> None:
     outcome = chargebus("sessions", "--limit", "8", "--charger", "c1", "--ended", "--json")
     assert len(outcome.json) == 8
-    assert [query.limit for query in ledger.asked] == [6, 2]
+    assert [query.limit for query in ledger.asked] == [6, 3]
     assert {(query.charger, query.active, query.source) for query in ledger.asked} == {("c1", False, "technician")}
 
 
