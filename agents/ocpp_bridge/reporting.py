@@ -15,6 +15,9 @@ from bus_schema.topics import AGENT_OCPP, ALARM
 MOST_PROBLEMS = 5
 """Backends whose problems are told in the agent's health."""
 
+REPEAT_ALARM_S = 600.0
+"""How often a standing alarm is published again: the broker may have lost its data. s."""
+
 
 class Reporting:
     """Speaks about the links of all charge points."""
@@ -26,6 +29,8 @@ class Reporting:
         self._agent = agent
         self._alarms: dict[str, Alarm] = {}
         """Those that stand, as they were published."""
+        self._told_s: dict[str, float] = {}
+        """When each was published last."""
         self._reported: dict[str, OcppTraffic] = {}
         """What was published last of each backend."""
 
@@ -72,7 +77,8 @@ class Reporting:
 
     async def raise_and_clear_alarms(self) -> None:
         """Publish the alarms that stand now; clear those that do not any more."""
-        bus, store, now_ms = self._shared.bus, self._shared.store, self._shared.clock.now_ms()
+        bus, store, clock = self._shared.bus, self._shared.store, self._shared.clock
+        now_ms, now_s = clock.now_ms(), clock.monotonic_s()
         since = {name: alarm.since_ts for name, alarm in self._alarms.items()}
         depths = await store.run(outbox.depth)
         standing = await store.run(lambda db: alarms.discarded(db, now_ms))
@@ -82,12 +88,15 @@ class Reporting:
             standing |= alarms.clock(backend.name, self._clock_ahead_ms(backend.name), now_ms, since)
         for name, alarm in standing.items():
             before = self._alarms.get(name)
-            if before is None or before.model_copy(update={"ts": alarm.ts}) != alarm:
+            is_new = before is None or before.model_copy(update={"ts": alarm.ts}) != alarm
+            if is_new or now_s - self._told_s[name] >= REPEAT_ALARM_S:
                 await bus.publish(ALARM, alarm, alarm=name)
+                self._told_s[name] = now_s
             self._alarms[name] = alarm
         for name in [name for name in self._alarms if name not in standing]:
             await bus.clear(ALARM, alarm=name)
             del self._alarms[name]
+            self._told_s.pop(name, None)
 
     def _away(self, backend: str, now_ms: int) -> dict[str, Alarm]:
         links = self._links_to(backend)

@@ -12,6 +12,9 @@ from bus_schema.words import Severity
 CHECK_S = 5.0
 """How often the note about a loss is looked for. s."""
 
+REPEAT_S = 600.0
+"""How often a standing alarm is published again: the broker may have lost its data. s."""
+
 
 class LossAlarm:
     """The alarm ``database-{agent}``."""
@@ -25,6 +28,7 @@ class LossAlarm:
         self._clock = clock
         self._loss = loss
         self._told: Loss | None = None
+        self._told_s = 0.0
         self._is_known = False
         """Whether it is known what the broker has kept of an earlier life."""
 
@@ -35,9 +39,10 @@ class LossAlarm:
             await self._clock.sleep(CHECK_S)
 
     async def check(self) -> None:
-        """Raise or clear the alarm if it is time to."""
-        loss = self._loss()
-        if self._is_known and loss == self._told:
+        """Raise, repeat or clear the alarm if it is time to."""
+        loss, now_s = self._loss(), self._clock.monotonic_s()
+        is_due = loss is not None and now_s - self._told_s >= REPEAT_S
+        if self._is_known and loss == self._told and not is_due:
             return
         try:
             if loss is None:
@@ -46,7 +51,7 @@ class LossAlarm:
                 await self._bus.publish(ALARM, self._alarm(loss), alarm=self.name)
         except BusUnavailable:
             return
-        self._told, self._is_known = loss, True
+        self._told, self._told_s, self._is_known = loss, now_s, True
 
     def _alarm(self, loss: Loss) -> Alarm:
         return Alarm(

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from agents.runtime.bus import TypedBus
 from agents.runtime.counters import Counters
-from agents.runtime.loss_alarm import LossAlarm
+from agents.runtime.loss_alarm import REPEAT_S, LossAlarm
 from agents.runtime.store import DatabaseDamaged, Store, StoreUnavailable
 from bus_schema.topics import ALARM
 from tests.runtime.fakes import SITE, FakeTransport, ManualClock
@@ -199,6 +199,9 @@ async def test_the_alarm_stands_until_the_note_is_removed(tmp_path: Path) -> Non
     told = ALARM.decode(raised)
     assert str(path) in told.text
     assert lost.note in told.remedy
+    clock.time_s += REPEAT_S
+    await alarm.check()
+    assert len([at for at, _, _, _ in transport.published if at == topic]) == 2, "a broker may have lost its data"
     Path(lost.note).unlink()
     await alarm.check()
     assert transport.published[-1][:2] == (topic, b"")
