@@ -3,6 +3,7 @@
 import pytest
 from ocpp.v16 import call
 
+from agents.ocpp_bridge.reporting import REPEAT_ALARM_S
 from agents.ocpp_bridge.settings import OcppBridgeSettings
 from agents.runtime.ocpp import CallRefused
 from bus_schema.words import Severity
@@ -131,6 +132,18 @@ async def test_a_backend_s_clock_that_is_wrong_is_an_alarm_that_clears():
         stage.steve.ahead_ms = 0
         await stage.pass_time(95)
         assert stage.alarms() == {}
+
+
+async def test_a_standing_alarm_is_told_again_to_a_broker_that_has_lost_its_data():
+    async with Stage() as stage:
+        await stage.charger()
+        stage.steve.up = False
+        await stage.steve.cut()
+        await stage.pass_time(400)
+        assert len(stage.alarms()) == 1
+        stage.sent.clear()
+        await stage.pass_time(REPEAT_ALARM_S + 60)
+        assert len(stage.alarms()) == 1
 
 
 async def test_a_register_that_went_back_is_an_alarm_too():
