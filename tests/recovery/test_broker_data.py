@@ -50,6 +50,7 @@ async def test_everybody_says_everything_again_and_no_event_is_lost(
         assert (await newcomer.hears(CHARGER_META, charger="c1")).phases == 3
         await newcomer.hears(CHARGER_STATE, charger="c1")
         await newcomer.hears(AGENT_HEALTH, lambda health: health.online, agent="access")
+    await ear.listening()
     record = await ended_by_the_records(ear, "c1")
     assert agrees(record, car.energy_wh), (record.energy_wh, car.energy_wh)
     assert record.reason is StopReason.EV_DISCONNECTED
