@@ -4,7 +4,7 @@
 for its acknowledgement and sends the next, by turns alone and while valid starts of ever new boots of c1, each of which
 tells of losses, are delivered as fast as the process takes them (150 in each round of the event loop, which is what one
 read of a broker's socket brings). It prints both 99th percentiles and ends with 1 when the second is more than 3 times
-the first, or when nothing says that c1 exceeds its quota.
+the first (``--at-most``), or when nothing says that c1 exceeds its quota.
 
 What a broker's own queue adds is not in it: that is as long as the flood is faster than the ledger drains it.
 """
@@ -132,6 +132,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--events", type=int, default=150)
+    parser.add_argument("--at-most", type=float, default=TARGET, metavar="RATIO", help="end with 1 above this")
     options = parser.parse_args()
     share_processor()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
@@ -141,7 +142,7 @@ def main() -> int:
     for name, waits in (("alone", alone), ("beside a flood", beside)):
         print(f"{name:<15} p50 {statistics.median(waits) * 1000:7.1f} ms  p99 {p99(waits):7.1f} ms  ({len(waits)})")
     print(f"the flood brought {rate:.0f} messages a second; named: {', '.join(named)}; ratio of the p99 {ratio:.2f}")
-    ok = ratio <= TARGET and named == ["c1"]
+    ok = ratio <= options.at_most and named == ["c1"]
     print(json.dumps({"ledger_fairness": round(ratio, 2), "target": TARGET, "named": named, "ok": ok}))
     return 0 if ok else 1
 

@@ -120,7 +120,8 @@ def _fork(work: Callable[[], Any], wall_s: float, cpu_s: int) -> tuple[int, int]
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             result = work()
-        os.write(write_end, pickle.dumps(result)[:60_000])
+        with os.fdopen(write_end, "wb") as pipe:  # Waits for its reader when that is more than a pipe holds.
+            pickle.dump(result, pipe)
         status = 0
     finally:
         os._exit(status)

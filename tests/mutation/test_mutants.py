@@ -6,7 +6,7 @@ import pytest
 
 from tests.mutation import __main__ as command
 from tests.mutation.mutants import mutants
-from tests.mutation.running import judged
+from tests.mutation.running import _forked, judged
 
 MODULE = '''
 """Text that is not changed: 1 < 2."""
@@ -58,6 +58,11 @@ def test_a_mutant_is_killed_by_a_failing_test_or_survives(tmp_path: Path, monkey
     }
     (tmp_path / "test_small.py").write_text("import small\n\ndef test_it():\n    assert small.least(1, 1) == 1\n")
     assert all(verdict.survived for verdict in judged(Path("small.py"), ["test_small.py"]))
+
+
+def test_a_result_may_be_larger_than_a_pipe_holds() -> None:
+    names = [f"a.module.of.{number}" for number in range(20_000)]
+    assert _forked(lambda: names, 60.0, 60) == names
 
 
 def test_what_is_explained_is_read_by_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
