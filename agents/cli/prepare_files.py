@@ -268,8 +268,8 @@ def environment(site: str, folder: Path) -> str:
 def moved(folder: Path, place: Path) -> None:
     """Fit a folder for Docker, if it is one, to the place where it is going to be.
 
-    ``compose.env`` names the place. Containers are handed the folder of the cards as a whole and read it under users
-    of their own, whatever mask the user has who made or restored it.
+    ``compose.env`` names the place. Containers are handed the folders of the cards and of the broker as a whole and
+    read them under users of their own, whatever mask the user has who made or restored them.
     """
     environment_file = folder / ENVIRONMENT_FILE
     if environment_file.exists():
@@ -277,7 +277,9 @@ def moved(folder: Path, place: Path) -> None:
         named = [f"CHARGEBUS_FOLDER={place}" if line.startswith("CHARGEBUS_FOLDER=") else line for line in lines]
         if named != lines:
             environment_file.write_text("\n".join(named) + "\n", encoding="utf-8")
-        (folder / CARDS_FILE).parent.chmod(0o755)
+        for shared in ((folder / CARDS_FILE).parent, folder / BROKER):
+            if shared.exists():
+                shared.chmod(0o755)
 
 
 def steve_properties(database_password: str, admin_password: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -38,8 +39,9 @@ def test_six_cars_charge_and_ctrl_c_leaves_nothing(kind: str, tmp_path: Path) ->
         charging = [name for name, one in status["chargers"].items() if one["state"]["status"] == "Charging"]
         assert len(charging) >= 6
         assert status["attention"] == []
-        page = site.out.split("page")[1].split()[0]
-        with urllib.request.urlopen(page, timeout=20) as answer:
+        page = re.search(r"^  page +(http\S+)$", site.out, re.MULTILINE)
+        assert page is not None, site.out
+        with urllib.request.urlopen(page[1], timeout=20) as answer:
             assert answer.status == 200
         assert len(site.pids()) >= 6
         begin = time.monotonic()
