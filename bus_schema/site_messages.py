@@ -152,6 +152,9 @@ class AgentClaim(Message):
     complete: bool = False
     """Whether the sender's database holds all that it and others may have ordered and that may still be in force: a
     later life on that database that finds this claim last on the bus need not fear what somebody else has ordered."""
+    written: Count = 0
+    """How often that database has taken down what may be in force. A later life whose database has done so less often
+    has an older copy of it, restored from a backup, and knows nothing."""
 
 
 class Rejected(Message):

@@ -136,6 +136,7 @@ class LoadBalancer(Listening):
                 epoch=self.claims.epoch,
                 seq=seq,
                 complete=self.claims.knows_all(now_s) and self.records.covers(self._outstanding()),
+                written=self.records.written,
             )
             self.send(self.bus.publish(AGENT_CLAIM, claim, agent=self.name))
         acting = self.claims.may_act(now_s)

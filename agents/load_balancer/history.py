@@ -27,6 +27,7 @@ _INSTANCE, _OUTSTANDING, _META, _GRANT = (cast(Table, row.__table__) for row in 
 # A write stands between a decision and the bus: tables, not objects, and a statement per kind, not per charger.
 _EPOCH = select(_INSTANCE.c.epoch).with_for_update()
 _NEXT_EPOCH = update(_INSTANCE).values(epoch=_INSTANCE.c.epoch + 1)
+_WRITTEN = update(_INSTANCE).values(written=_INSTANCE.c.written + 1).returning(_INSTANCE.c.written)
 _DELETE = {table.name: delete(table).where(table.c.charger == bindparam("of")) for table in (_OUTSTANDING, _META)}
 _INSERT = {table.name: insert(table) for table in (_INSTANCE, _OUTSTANDING, _META, _GRANT)}
 _END = (
@@ -59,6 +60,8 @@ class Remembered:
     outstanding: dict[str, tuple[Step, ...]]
     """What may have been granted, from the last moment of the last life on."""
     known: dict[str, Known]
+    written: int
+    """How often the database has taken down what may be outstanding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,10 @@ def begin(db: Database, random: Random) -> Remembered:
     connection = db.connection()
     # The update locks the row before anything is read: an earlier process has written, or writes nothing any more.
     if not connection.execute(_NEXT_EPOCH).rowcount:
-        row = {"id": 1, "instance": f"{random.getrandbits(48):012x}", "epoch": 1}
+        row = {"id": 1, "instance": _drawn(random), "epoch": 1, "written": 0}
         connection.execute(_INSERT[_INSTANCE.name], row)
-    instance, epoch = connection.execute(select(_INSTANCE.c.instance, _INSTANCE.c.epoch)).one()
+    of = _INSTANCE.c
+    instance, epoch, written = connection.execute(select(of.instance, of.epoch, of.written)).one()
     outstanding: dict[str, tuple[Step, ...]] = {}
     ordered = select(_OUTSTANDING).order_by(_OUTSTANDING.c.charger, _OUTSTANDING.c.number)
     for charger, _, current_a, executable_s, life_s, circuits, phases, voltage_v in connection.execute(ordered):
@@ -103,15 +107,34 @@ def begin(db: Database, random: Random) -> Remembered:
         charger: Known(fallback_a, rated_a, obeys, _listed(phases))
         for charger, fallback_a, rated_a, obeys, phases in connection.execute(select(_META))
     }
-    return Remembered(instance, epoch, outstanding, known)
+    return Remembered(instance, epoch, outstanding, known, written)
+
+
+def rename(db: Database, epoch: int, random: Random) -> str:
+    """Draw another instance for a database that is an older copy, and return it. Raises :class:`Replaced`."""
+    connection = db.connection()
+    if connection.scalar(_EPOCH) != epoch:
+        raise Replaced
+    before = instance = connection.scalar(select(_INSTANCE.c.instance))
+    while instance == before:
+        instance = _drawn(random)
+    connection.execute(update(_INSTANCE).values(instance=instance))
+    return str(instance)
+
+
+def _drawn(random: Random) -> str:
+    return f"{random.getrandbits(48):012x}"
 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(filter(None, text.split(",")))
 
 
-def write(db: Database, epoch: int, changes: Changes) -> None:
-    """Write changes, all or none. Raises :class:`Replaced`."""
+def write(db: Database, epoch: int, changes: Changes) -> int | None:
+    """Write changes, all or none; return how often what may be outstanding was written, None if it was not now.
+
+    Raises :class:`Replaced`.
+    """
     connection = db.connection()
     if connection.scalar(_EPOCH) != epoch:
         raise Replaced
@@ -150,6 +173,7 @@ def write(db: Database, epoch: int, changes: Changes) -> None:
         ],
     )
     _tell(connection, changes.told)
+    return connection.scalar(_WRITTEN) if changes.outstanding else None
 
 
 def _replace(connection: Connection, table: Table, chargers: list[str], rows: list[dict[str, Any]]) -> None:

@@ -241,6 +241,15 @@ class Listening(Agent[LoadBalancerSettings]):
         """Take a claim: another's, or the echo of this one's."""
         if received.address.ids["agent"] == self.name:
             claim = received.message
+            if claim.instance == self.claims.instance and (
+                claim.epoch > self.claims.epoch or claim.written > self.records.written
+            ):
+                # Of a newer process, or of a life of which this database, restored from a backup, knows nothing.
+                renamed = await self.records.rename(self.random)
+                if renamed is not None:
+                    self.log.warning("database_is_older_than_claims", instance=claim.instance, now=renamed)
+                    self.claims = Claims(renamed, self.claims.epoch)
+                    self.commands = Commands(renamed, self.claims.epoch)
             age_s = math.inf if claim.ts is None else (received.received_ms - claim.ts) / 1000
             self.claims.heard(
                 claim.instance,

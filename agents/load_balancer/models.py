@@ -19,6 +19,8 @@ class InstanceRow(Base):
     instance: Mapped[str] = mapped_column(String(12))
     epoch: Mapped[int]
     """Grows with every start: a process whose epoch is not this one may grant nothing any more."""
+    written: Mapped[int]
+    """Grows with every write of what may be outstanding: a copy that was restored has fewer than claims tell."""
 
 
 class OutstandingRow(Base):

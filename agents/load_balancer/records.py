@@ -34,6 +34,8 @@ class Records:
         """No more than the database holds of each charger, also while a write is under way."""
         self.saved_s = 0.0
         """When nothing was left to write."""
+        self.written = 0
+        """No more than how often the database has taken down what may be outstanding."""
         self._store, self._log = store, log
         self._changes = Changes()
         self._epoch = 0
@@ -44,7 +46,18 @@ class Records:
         remembered = await self._store.run(lambda db: history.begin(db, random))
         self._epoch = remembered.epoch
         self.stored = dict(remembered.outstanding)
+        self.written = remembered.written
         return remembered
+
+    async def rename(self, random: Random) -> str | None:
+        """Give the database, an older copy of what claims tell of, another instance; None for one that is none.
+
+        Then a newer process uses it, and this one is replaced.
+        """
+        try:
+            return await self._store.run(lambda db: history.rename(db, self._epoch, random))
+        except Replaced:
+            return None
 
     def note_known(self, charger: str, known: Known) -> None:
         """Keep what a charger has said about itself."""
@@ -101,7 +114,7 @@ class Records:
         changes, self._changes = self._changes, Changes()
         if changes:
             try:
-                await self._store.run(lambda db: history.write(db, self._epoch, changes))
+                written = await self._store.run(lambda db: history.write(db, self._epoch, changes))
             except Replaced:
                 self.replaced = True
                 return
@@ -111,4 +124,5 @@ class Records:
                 self._changes.told = changes.told + self._changes.told
                 raise
             self.stored |= changes.outstanding
+            self.written = self.written if written is None else written
         self.saved_s = now_s
