@@ -69,6 +69,13 @@ MUTATIONS: dict[str, tuple[Mutation, tuple[Noticed, ...]]] = {
         lambda: patch.object(due, "_patience_s", lambda exposure: 0.0),
         (lambda: test_due.test_an_answer_is_awaited_longer_each_time(1, 3.0),),
     ),
+    "a charger that does not wait for the balancer counts as if it did": (
+        lambda: patch.object(safety.Exposure, "reserved_a", lambda self: self.fallback_a),
+        (
+            test_safety.test_a_new_charger_counts_as_rated_until_it_is_known_to_obey,
+            test_safety.test_the_worse_of_configuration_and_charger_counts,
+        ),
+    ),
     "a fallback that is lowered counts no more at once": (
         lambda: patch.object(safety.Exposure, "reserves", lowered_at_once),
         (test_safety.test_a_lower_fallback_counts_only_once_the_car_has_followed,),

@@ -86,13 +86,15 @@ def ledger_acknowledges_over_a_gap() -> AbstractContextManager[Any]:
 
 def duplicate_command_is_executed() -> AbstractContextManager[Any]:
     """The charger does not remember which ids it has answered."""
-    return patch.object(Commands, "remember", lambda self, command, answer: None)
+    return patch.object(Commands, "remember", lambda self, *rest: None)
 
 
 def retained_command_is_executed() -> AbstractContextManager[Any]:
     """The retained flag is not looked at."""
     take = Commands.take
-    return patch.object(Commands, "take", lambda self, payload, retained, now: take(self, payload, False, now))
+    return patch.object(
+        Commands, "take", lambda self, sender, payload, retained, now: take(self, sender, payload, False, now)
+    )
 
 
 def session_energy_is_rebased() -> AbstractContextManager[Any]:

@@ -88,11 +88,6 @@ def _margins(**changes: float) -> AbstractContextManager[Any]:
     return patch.object(listening, "Safety", safety_with)
 
 
-def chargers_obey_unasked() -> AbstractContextManager[Any]:
-    """A charger that does not wait for the balancer is counted as if it did."""
-    return patch.object(Exposure, "reserved_a", lambda self: self.fallback_a)
-
-
 def crowded_rows_take_more() -> AbstractContextManager[Any]:
     """Where too much is counted already, what is only counted may be offered again."""
     used = Safety.used
@@ -295,7 +290,6 @@ MUTATIONS: dict[Mutation, Hunt] = {
     ),
     cars_follow_at_once: Hunt(1, NONE, table=a_table(40.0, 0.0)),
     leases_do_not_count: Hunt(1, frozenset({"partition"}), table=a_table(40.0, 0.0)),
-    chargers_obey_unasked: Hunt(1, frozenset({"power"}), table=a_table(40.0, 0.0), wild=True),
     crowded_rows_take_more: Hunt(3, frozenset({"kill"}), table=a_table(40.0, 0.0)),
     room_is_not_used_up: Hunt(11, NONE, table=a_table(40.0, 0.0)),
     the_planner_is_trusted: Hunt(2),
@@ -306,8 +300,8 @@ MUTATIONS: dict[Mutation, Hunt] = {
     unbalance_is_ignored: Hunt(
         1, NONE, table={**SINGLE_PHASE, "circuits": {"main": {"limit_a": 90.0, "unbalance_a": 20}}}
     ),
-    granted_before_it_is_written: Hunt(14, frozenset({"kill"}), table=a_table(40.0, 0.0)),
-    nothing_is_recalled: Hunt(49, frozenset({"kill"}), table=a_table(40.0, 0.0)),
+    granted_before_it_is_written: Hunt(190, frozenset({"kill"}), table=a_table(40.0, 0.0)),
+    nothing_is_recalled: Hunt(129, frozenset({"kill"}), table=a_table(40.0, 0.0)),
     ends_are_those_of_the_new_settings: Hunt(
         51, UNREACHABLE, table={**a_table(40.0, 0.0), "lease_s": 300}, minutes=8.0, changing=True
     ),

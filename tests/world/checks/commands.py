@@ -1,12 +1,12 @@
 """Invariant 7: every command is answered, executed at most once, and a retained one is ignored."""
 
-import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from bus_schema import MAX_MESSAGE_BYTES, Address, ContractError, Message
 from bus_schema.command import CommandBase, CommandReply, may_speak_as
+from bus_schema.json_text import NotJson, beyond_pydantic, read_json
 from bus_schema.topics import CHARGER_COMMAND, CHARGER_COMMAND_REPLY
 from bus_schema.words import ReplyCode, ReplyStage
 from tests.world.broker import Packet
@@ -156,11 +156,11 @@ _SHAPE_CODES = (ReplyCode.MALFORMED, ReplyCode.TOO_LARGE, ReplyCode.UNKNOWN_OPER
 
 def readable_id(payload: bytes) -> tuple[str | None, str]:
     """Return id and op of a command as far as anyone could read them; None for an id that is not one."""
-    if len(payload) > MAX_MESSAGE_BYTES:
+    if len(payload) > MAX_MESSAGE_BYTES or beyond_pydantic(payload) is not None:
         return None, ""
     try:
-        body = json.loads(payload)
-    except (ValueError, RecursionError):
+        body = read_json(payload)
+    except NotJson:
         return None, ""
     if not isinstance(body, dict):
         return None, ""
