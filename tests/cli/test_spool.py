@@ -169,8 +169,10 @@ def test_the_alarms_name_a_command_that_exists(bare: Run) -> None:
 @pytest.fixture
 def measured(folder: Path) -> Path:
     file = HistoryFile(folder / "history.sqlite3")
+    # Now, not when this file was read: the command looks back from its own clock, and a whole suite may lie between.
+    now_ms = SystemClock().now_ms()
     for number in range(120):
-        at = NOW_MS - 120_000 + number * 1000
+        at = now_ms - 120_000 + number * 1000
         for charger in ("c1", "c2"):
             file.write(f"telemetry,site=garage,charger={charger} power_w={number}.0,energy_wh={number}i {at}000000")
     file.close()

@@ -37,9 +37,11 @@ class RunningCharger:
         self.id = charger
         self._broker = broker
         now_ms = _now_ms()
+        # Nothing comes between these two readings: the charger's clock would be ahead by as long as it takes, and a
+        # command sent at once would seem older than its boot.
+        utc_offset_ms = time.time_ns() // 1_000_000 - now_ms
         self.hardware = VirtualHardware(ratings or Ratings(), now_ms)
         self._client = self._new_client()
-        utc_offset_ms = time.time_ns() // 1_000_000 - now_ms
         self.device = VirtualCharger(
             Identity(SITE, charger), self.hardware, FileStorage(str(flash)), self, os.urandom, now_ms, utc_offset_ms
         )

@@ -233,15 +233,17 @@ class BalancedWorld(World):
             self.loop.at(max(self.loop.now_ms, at_ms), lambda: self.over.look("the end of old grants"))
 
     def _note_grants(self, user: str, packet: Packet) -> None:
-        """Note what balancers order and what chargers have done."""
-        if not self.changing:
+        """Count what balancers order; while settings change, note that and what chargers have done."""
+        if user != "load_balancer" and user not in self.boxes:
             return
-        if user == "load_balancer" and packet.topic.endswith("/command"):
+        address = parse_topic(packet.topic)
+        if address.topic is CHARGER_COMMAND:
+            self.orders += 1
             command = CHARGER_COMMAND.decode(packet.payload)
-            if isinstance(command, SetLimit):
+            if self.changing and isinstance(command, SetLimit):
                 self.grants.forget(self.utc_ms())
-                self.grants.ordered(parse_topic(packet.topic).ids["charger"], command, self.model)
-        elif user in self.boxes and packet.topic.endswith("/command/reply"):
+                self.grants.ordered(address.ids["charger"], command, self.model)
+        elif address.topic is CHARGER_COMMAND_REPLY and self.changing:
             self.grants.replied(user, CHARGER_COMMAND_REPLY.decode(packet.payload), self.utc_ms())
 
     # --- people, house and ledger ---
@@ -267,9 +269,7 @@ class BalancedWorld(World):
 
     def _play_ledger(self, user: str, packet: Packet) -> None:
         """Acknowledge every event, so that journals empty and clocks are set."""
-        if not packet.topic.endswith("/event") or user not in self.boxes:
-            if packet.topic.endswith("/command/from/load_balancer"):
-                self.orders += 1
+        if user not in self.boxes or parse_topic(packet.topic).topic is not CHARGER_EVENT:
             return
         event = CHARGER_EVENT.decode(packet.payload)
         ack = EventAck(ts=self.utc_ms(), boot_id=event.boot_id, seq=event.seq)
