@@ -141,11 +141,17 @@ MUTATIONS: dict[Callable[[], AbstractContextManager[Any]], tuple[int, ...]] = {
 
 
 def seeds_until_caught(mutation: Callable[[], AbstractContextManager[Any]], plan: Plan, most: int) -> tuple[int, str]:
-    """Return how many seeds it took until a world failed, and its problem; 0 if none of ``most`` did."""
+    """Return how many seeds it took until a world failed, and its problem; 0 if none of ``most`` did.
+
+    Raises AssertionError if that world fails without the mutation, too.
+    """
     for count in range(1, most + 1):
+        mutated = replace(plan, seed=plan.seed + count - 1)
         with mutation():
-            result = run_seed(replace(plan, seed=plan.seed + count - 1))
+            result = run_seed(mutated)
         if not result.ok:
+            unbroken = run_seed(mutated)
+            assert unbroken.ok, f"seed {mutated.seed} fails although nothing is broken: {unbroken.problem}"
             return count, result.problem
     return 0, "not caught"
 

@@ -29,7 +29,7 @@ class NeverOverTheLimit(Check):
         self._may_a: dict[str, dict[str, float]] = {}
         self.looks = 0
         self.fullest = 0.0
-        """Highest share of a limit that was ever in use."""
+        """Highest share that was ever in use of a limit, and what was granted before it changed."""
 
     def site(self) -> Site:
         return self.world.model
@@ -50,9 +50,9 @@ class NeverOverTheLimit(Check):
             circuit = site.circuits[row.circuit]
             limit = fixed_limit(circuit, row, circuit.limit.at(utc_ms))
             total = sum(self._counts(row.kind, row.phase, name, counts) for name, counts in row.members)
-            self.fullest = max(self.fullest, total / limit)
             if self.world.grants.changed_ms >= 0:
                 total, limit = self._since_the_change(number, total, limit)
+            self.fullest = max(self.fullest, total / limit)
             if total > limit + ROUNDING_A * max(1.0, sum(counts for _, counts in row.members)):
                 shown = {name: self._may_a.get(name) for name, _ in row.members}
                 self.fail(who, f"{row.words}: {total:.2f} of {limit:.2f} may be drawn: {shown}")
