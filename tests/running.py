@@ -138,6 +138,10 @@ class Lanes:
         self._results, self._console, self._environment = results, console, environment
         self._silent_s = silent_s
         self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        """Told when a step has ended; guards the steps that are left, and what is held."""
+        self._held: set[str] = set()
+        """What running steps have for themselves (:attr:`Step.apart`)."""
 
     def run(self) -> bool:
         """Run them all; tell whether nobody has stopped that."""
@@ -174,12 +178,25 @@ class Lanes:
 
     def _work_off(self, lane: Lane, steps: deque[tuple[Stage, Step]], only: bool) -> None:
         nice = ("nice", "-n", str(NICENESS)) if lane is Lane.COMPUTING and not only and shutil.which("nice") else ()
-        while not self._stopping.is_set():
-            try:
-                stage, step = steps.popleft()
-            except IndexError:
-                return
+        while (found := self._next(steps)) is not None:
+            stage, step = found
             self._step(stage, step, nice, only)
+            with self._changed:
+                self._held.discard(step.apart)
+                self._changed.notify_all()
+
+    def _next(self, steps: deque[tuple[Stage, Step]]) -> tuple[Stage, Step] | None:
+        """Take the first step that may run now, waiting for one if need be; None when there is nothing left to run."""
+        with self._changed:
+            while steps and not self._stopping.is_set():
+                for number, (stage, step) in enumerate(steps):
+                    if step.apart not in self._held:
+                        del steps[number]
+                        if step.apart:
+                            self._held.add(step.apart)
+                        return stage, step
+                self._changed.wait(LOOK_EVERY_S)
+        return None
 
     def _note(self, ended: Ended) -> None:
         (self._results / f"{ended.step}.json").write_text(json.dumps(asdict(ended)))

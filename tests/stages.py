@@ -41,6 +41,8 @@ class Step:
     environment: tuple[tuple[str, str], ...] = ()
     runs_tests: bool = False
     """Whether it is pytest, which leaves records (``tests/records.py``) and a JUnit report of this name."""
+    apart: str = ""
+    """What it shares with other steps that name the same: no two of them run at the same time."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,16 @@ def python(name: str, *arguments: str, **environment: str) -> Step:
     return Step(name, (sys.executable, *arguments), tuple(environment.items()))
 
 
-def suite(name: str, *arguments: str, workers: int = 2, dist: str = "worksteal", **environment: str) -> Step:
+def suite(
+    name: str, *arguments: str, workers: int = 2, dist: str = "worksteal", apart: str = "", **environment: str
+) -> Step:
     """Tests, some at once. None of them measures time."""
     report = RESULTS / name
     command = (
         sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", dist,
         "--record", str(report), f"--junitxml={report}.xml", "-o", "junit_family=xunit2", *arguments,
     )  # fmt: skip
-    return Step(name, command, tuple(environment.items()), runs_tests=True)
+    return Step(name, command, tuple(environment.items()), runs_tests=True, apart=apart)
 
 
 def marked(mark: str, *, below: str = "", not_below: tuple[str, ...] = ()) -> list[str]:
@@ -88,6 +92,8 @@ def marked(mark: str, *, below: str = "", not_below: tuple[str, ...] = ()) -> li
 
 NOT_IN_FAST = tuple(f"--ignore=tests/{folder}" for folder in ("integration", "kill", "browser", "bench"))
 BROKERS = ("installed", "testcontainers", "embedded")
+INTERFACES = "network interfaces"
+"""Containers bring network interfaces and take them away; a browser gives up what it is loading at that moment."""
 
 COUNTED = {
     "acn": ("--seeds", "1", "--transformers", "30"),
@@ -154,7 +160,16 @@ def figures() -> list[Step]:
 
 def integration() -> list[Step]:
     return [
-        suite(f"integration-{kind}", "tests/integration", "--broker", kind, "-m", "not slow", workers=4)
+        suite(
+            f"integration-{kind}",
+            "tests/integration",
+            "--broker",
+            kind,
+            "-m",
+            "not slow",
+            workers=4,
+            apart=INTERFACES if kind == "testcontainers" else "",
+        )
         for kind in BROKERS
     ]
 
@@ -183,7 +198,9 @@ STAGES = (
     Stage("counted", "short rounds of the benchmarks that count", Lane.COMPUTING, 30, lambda: bench(COUNTED)),
     Stage(
         "sites", "whole sites: `up` in a clean clone, the README's lines, compose", Lane.WAITING, 330,
-        lambda: [suite("sites", *marked("slow", below="tests/deploy/"), "-m", "slow", dist="loadgroup")],
+        lambda: [
+            suite("sites", *marked("slow", below="tests/deploy/"), "-m", "slow", dist="loadgroup", apart=INTERFACES)
+        ],
     ),
     Stage(
         "kill", "kill -9 and power losses, round after round, with a real broker", Lane.WAITING, 160,
@@ -192,7 +209,10 @@ STAGES = (
         ],
     ),
     Stage("integration", "the parts together, on each kind of broker", Lane.WAITING, 150, integration),
-    Stage("browser", "the page in a real browser", Lane.WAITING, 100, lambda: [suite("browser", "tests/browser")]),
+    Stage(
+        "browser", "the page in a real browser", Lane.WAITING, 100,
+        lambda: [suite("browser", "tests/browser", apart=INTERFACES)],
+    ),
     Stage(
         "broker", "one part at a time with a real broker", Lane.WAITING, 70,
         lambda: [suite("broker", *marked("broker"), "-m", "broker and not slow", workers=3, dist="loadfile")],

@@ -29,6 +29,9 @@ FLAGS = (
     "--disable-sync",
 )
 
+CHANGED_NETWORK = "net::ERR_NETWORK_CHANGED"
+"""What the browser says when the machine, not the page, gets or loses a network interface: a container's, say."""
+
 
 class ConsoleProcess:
     """The console as an operator runs it."""
@@ -133,6 +136,8 @@ class Windows:
         return page
 
     def _said(self, message: ConsoleMessage) -> None:
+        if CHANGED_NETWORK in message.text:
+            return
         if message.type in ("error", "warning") and not self.expected_losses:
             self.complaints.append(f"{message.type}: {message.text}")
 

@@ -134,8 +134,10 @@ def test_the_budgets_leave_ci_below_twenty_minutes() -> None:
 # --- stages and what runs them
 
 
-def one(*command: str, lane: Lane = Lane.COMPUTING, name: str = "s", needs: Path | None = None) -> Stage:
-    return Stage(name, "", lane, 10, lambda: [Step(name, command)], needs)
+def one(
+    *command: str, lane: Lane = Lane.COMPUTING, name: str = "s", needs: Path | None = None, apart: str = ""
+) -> Stage:
+    return Stage(name, "", lane, 10, lambda: [Step(name, command, apart=apart)], needs)
 
 
 def run(folder: Path, *stages: Stage, silent_s: float = 60.0) -> dict[str, Ended]:
@@ -176,6 +178,19 @@ def test_lanes_run_beside_each_other_and_what_measures_time_runs_after_them(tmp_
         one("sh", "-c", meet.format(here, there), lane=Lane.WAITING, name="w"),
     )
     assert {name: each.code for name, each in ended.items()} == {"a": 0, "c": 0, "w": 0}
+
+
+def test_steps_that_share_something_never_run_at_the_same_time_and_keep_nobody_else_waiting(tmp_path: Path) -> None:
+    alone = "mkdir {0}/shared && touch {0}/{1} && while [ ! -e {0}/third ]; do sleep 0.02; done; rmdir {0}/shared"
+    ended = run(
+        tmp_path,
+        one("sh", "-c", alone.format(tmp_path, "first"), lane=Lane.WAITING, name="f", apart="it"),
+        one("sh", "-c", alone.format(tmp_path, "second"), lane=Lane.WAITING, name="s", apart="it"),
+        # Runs beside the first although the second was there before it, else nothing would ever end.
+        one("touch", f"{tmp_path}/third", lane=Lane.WAITING, name="t"),
+    )
+    assert {name: each.code for name, each in ended.items()} == {"f": 0, "s": 0, "t": 0}
+    assert (tmp_path / "second").exists()
 
 
 def test_a_stage_without_what_it_needs_is_skipped_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
