@@ -138,7 +138,7 @@ def clocks(snapshot: Snapshot) -> Iterator[Finding]:
             "clock",
             sender,
             "its clock is unset: it refuses limits, and its sessions have no times",
-            "Give it a time server (NTP), or check that the ledger runs: its receipts set the clock.",
+            "Check that the ledger runs and is on the bus: a charger takes the time from its receipts.",
         )
     # Waiting in a queue only makes a message look older, so the youngest one tells the clock.
     offsets = {sender: max(values) for sender, values in skews.items()}
@@ -227,5 +227,5 @@ def _skew(sender: str, offset_s: float) -> Finding:
         "clock",
         sender,
         f"its clock is {abs(offset_s):.1f} s {'fast' if offset_s > 0 else 'slow'}: deadlines of commands fail",
-        "Check its time server (NTP).",
+        "An agent has the clock of its computer: set that, or let it be set (NTP). A charger takes the ledger's.",
     )

@@ -129,7 +129,8 @@ def other_clock(name: str, offset_s: float) -> Findings:
         alarm_name("balancer-clock", name): Finding(
             Severity.WARNING,
             f"The clock of charger {name} is {abs(offset_s):.0f} s {word} the load balancer's.",
-            "Check the time server of both: deadlines of commands are judged by these clocks.",
+            "Check the clock of this computer and of the ledger's (NTP): a charger takes its time from the ledger, and "
+            "judges by it whether a command is in time.",
             name,
         )
     }
