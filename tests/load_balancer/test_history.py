@@ -116,6 +116,28 @@ async def test_long_words_make_shorter_pages_and_are_cut(store: Store) -> None:
     assert len(answer.grants[0].explanation) == 400 and len(answer.grants[0].constraint) == 100
 
 
+@pytest.mark.parametrize(("more", "on_the_page"), [(0, PAGE), (1, PAGE - 1)], ids=["to the last byte", "a byte more"])
+async def test_a_page_holds_what_a_message_holds(store: Store, more: int, on_the_page: int) -> None:
+    """Not one stretch less than fits: the next page begins behind the last that was shown."""
+    await tell(store, *(told(NOW_MS - 100 + n, words="x" * 400) for n in range(PAGE)))
+    left = MAX_MESSAGE_BYTES + more - len((await ask(store)).model_dump_json().encode())
+    wide = "\N{EURO SIGN}"  # Two bytes more than an x.
+    twos, ones = divmod(left, 2)
+    texts = [wide * min(400, max(0, twos - 400 * n)) for n in range(PAGE)]
+    texts = [
+        text + ("\N{LATIN SMALL LETTER E WITH ACUTE}" * ones if not n else "") for n, text in enumerate(reversed(texts))
+    ]
+    await store.run(lambda db: db.execute(sa.delete(GrantRow)))
+    await tell(store, *(told(NOW_MS - 100 + n, words=text.ljust(400, "x")) for n, text in enumerate(texts)))
+    answer = await ask(store)
+    assert len(answer.grants) == on_the_page
+    if not more:
+        assert len(answer.model_dump_json().encode()) == MAX_MESSAGE_BYTES and answer.cursor is None
+    else:
+        rest = await ask(store, cursor=answer.cursor)
+        assert [grant.from_ts for grant in rest.grants] == [NOW_MS - 100 + PAGE - 1] and rest.cursor is None
+
+
 async def test_bad_questions_are_told_so(store: Store) -> None:
     answer = await ask(store, charger="c9")
     assert not answer.ok and "c9 is not among those" in answer.reason

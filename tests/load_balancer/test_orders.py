@@ -130,6 +130,15 @@ def test_only_what_is_higher_is_followed() -> None:
     assert exposure.releasing == [] and exposure.lowered_s == before_s
 
 
+def test_what_may_still_be_executed_is_not_followed_yet() -> None:
+    exposure = charger()
+    high, low = sent(exposure, 0.0, 16.0), sent(exposure, 0.5, 10.0)
+    assert exposure.done(low.id, 1.0, MARGINS)
+    assert exposure.releasing == [] and exposure.worst_a(1.0) == 16
+    # It was never executed: there is no car that would have to follow.
+    assert exposure.refused(high.id) and exposure.worst_a(1.0) == 10
+
+
 def test_several_that_are_replaced_at_once() -> None:
     exposure = charger()
     sent(exposure, 0, 32.0)
