@@ -172,10 +172,10 @@ def test_a_slow_car_counts_with_what_it_draws(offer: str) -> None:
 
 def test_what_a_slow_car_draws_counts_only_if_it_is_more() -> None:
     exposure = charger(drawn_a=15.0)
-    exposure.slow = (10.0, 12.0)
-    assert exposure.worst_a(5.0) == 15
+    exposure.slow = (50.0, 12.0)
+    assert exposure.worst_a(40.0) == 15
     exposure.drawn_a = 0.0
-    assert exposure.worst_a(9.9) == 12 and exposure.worst_a(10.0) == 6
+    assert exposure.worst_a(49.9) == 12 and exposure.worst_a(50.0) == 6
 
 
 @pytest.mark.parametrize(
@@ -195,6 +195,8 @@ def test_a_lease_is_known_if_something_that_counts_is_as_high_and_as_long(
     sent(exposure, 0, 16.0)
     assert exposure.knows(current_a, until_s, MARGINS) is known
     assert exposure.knows(16.0, 95 + MARGINS.expiry_s, MARGINS)
+    sent(exposure, 1, 8.0)  # One of several is enough.
+    assert exposure.knows(current_a, until_s, MARGINS) is known
 
 
 def test_a_lower_reserve_counts_until_the_car_has_followed_and_a_higher_at_once() -> None:
