@@ -145,6 +145,10 @@ def test_several_that_are_replaced_at_once() -> None:
     sent(exposure, 0, 10.0)
     sent(exposure, 35, 10.0, 36.0)
     assert exposure.worst_a(36.0) == 32 and len(exposure.orders) == 1
+    assert exposure.releasing == [(36.0 + MARGINS.reaction_s, 32.0)]
+    # Nobody has heard what the charger offers: its answer alone tells by when its car has to have followed.
+    exposure.measured(20.0, 36.0 + MARGINS.reaction_s + 1, MARGINS)
+    assert exposure.worst_a(36.0 + MARGINS.reaction_s + 1) == 20
 
 
 @pytest.mark.parametrize("offer", ["less", "order"])
