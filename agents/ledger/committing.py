@@ -143,14 +143,19 @@ def _advance(
     for boot, floor in oldest.items():
         start = before.get(boot, Progress())
         turned_up.extend((*boot, seq) for seq in numbers[boot] if seq <= start.contiguous)
+        here = sorted(numbers[boot])
+        on_record = boot in before
         # First what has come, then what will not come: an event of this very batch is not lost.
-        progress = extend(start, sorted(numbers[boot]))
-        progress = extend_from_store(db, boot, start, progress)
+        progress = extend(start, here)
+        if on_record:
+            progress = extend_from_store(db, boot, start, progress)
         progress, given_up = give_up_below(progress, floor)
         if given_up is not None:
-            if note_lost(db, boot, given_up, noticed_ms):
+            # Of a boot that is not on record nothing is here but what has just come: the database need not be asked.
+            present = None if on_record else given_up.count_of(here)
+            if note_lost(db, boot, given_up, noticed_ms, present=present):
                 lost.add(boot[0])
-            progress = extend_from_store(db, boot, start, progress)
+            progress = extend_from_store(db, boot, start, progress) if on_record else extend(progress, here)
         after[boot] = progress
     note_turned_up(db, turned_up)
     return after, frozenset(lost)

@@ -16,6 +16,10 @@ class Lost:
     first_seq: int
     last_seq: int
 
+    def count_of(self, numbers: Iterable[int]) -> int:
+        """Return how many of ``numbers`` are among them."""
+        return sum(self.first_seq <= number <= self.last_seq for number in numbers)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -59,9 +59,22 @@ def extend_from_store(db: Database, boot: Boot, start: Progress, progress: Progr
     return progress
 
 
-def note_lost(db: Database, boot: Boot, given_up: Lost, noticed_ms: int, settlement: Settlement | None = None) -> int:
-    """Keep what a charger will not send any more; return how many of these numbers are not here."""
-    missing = given_up.last_seq - given_up.first_seq + 1 - _present(db, boot, given_up)
+def note_lost(
+    db: Database,
+    boot: Boot,
+    given_up: Lost,
+    noticed_ms: int,
+    settlement: Settlement | None = None,
+    *,
+    present: int | None = None,
+) -> int:
+    """Keep what a charger will not send any more; return how many of these numbers are not here.
+
+    ``present``: how many of them are, where that is known without asking the database.
+    """
+    if present is None:
+        present = _present(db, boot, given_up)
+    missing = given_up.last_seq - given_up.first_seq + 1 - present
     if missing:
         db.add(
             LostRow(

@@ -107,6 +107,17 @@ async def test_an_event_of_the_same_batch_is_not_lost(ledger_store: Store) -> No
     assert (done.found, await count(ledger_store, LostRow)) == (frozenset(), 0)
 
 
+async def test_of_what_was_lost_what_is_here_is_not_missing(ledger_store: Store) -> None:
+    """In the first batch of a boot, of which nothing is on record, as in every later one."""
+    for charger, batches in (("c1", [[2, 5, 6]]), ("c2", [[2], [5, 6]])):
+        for batch in batches:
+            done = await add(ledger_store, *(card(seq, oldest=max(1, seq - 1)) for seq in batch), charger=charger)
+        assert done.acknowledged == {(charger, BOOT): 6}
+    lost = await ledger_store.run(lambda db: list(db.scalars(select(LostRow).order_by(LostRow.charger))))
+    found = [(row.charger, row.first_seq, row.last_seq, row.missing) for row in lost]
+    assert found == [("c1", 1, 4, 3), ("c2", 1, 4, 3)]
+
+
 async def test_an_oldest_seq_above_its_own_event_is_not_believed(ledger_store: Store) -> None:
     done = await add(ledger_store, started(1, 1000, oldest=FAR))
     assert done.acknowledged == {("c1", BOOT): 1}
