@@ -92,6 +92,28 @@ def test_a_raise_within_what_counts_anyway_takes_nothing_from_the_others() -> No
     }
 
 
+def test_a_raise_takes_only_what_it_adds() -> None:
+    """c1 counts with its fallback of 6 A before, so that its 10 A leave the others four less."""
+    assert approved(holding(), c1=10.0, c2=30.0) == {
+        "c1": Approved("c1", 10.0, True, None),
+        "c2": Approved("c2", 30.0, True, None),
+    }
+
+
+@pytest.mark.parametrize("c2_wants_a", [16.0, 0.0])
+def test_what_one_is_trimmed_by_is_all_that_the_next_is_spared(c2_wants_a: float) -> None:
+    """c2 counts with its fallback of 6 A whatever it is ordered: of 20 A there are 14 for c1, and no row clips that."""
+    assert approved(holding(), limit_a=20.0, c1=16.0, c2=c2_wants_a)["c1"] == Approved("c1", 14.0, True, None)
+
+
+def test_a_row_that_is_full_to_the_last_is_not_crowded() -> None:
+    """What c1 counts with may be offered again; in a crowded row it would keep the lower of its two orders."""
+    safety = holding(c1=16.0)
+    safety.ordered(Approved("c1", 10.0, False, None), "lower", 0, 5, 60)
+    assert approved(safety, limit_a=22.0, c1=16.0) == {"c1": Approved("c1", 16.0, False, None)}
+    assert approved(safety, limit_a=21.9, c1=16.0) == {"c1": Approved("c1", 10.0, False, 0)}
+
+
 @pytest.mark.parametrize(
     ("wanted_a", "expected"),
     [
@@ -138,6 +160,11 @@ def test_each_row_is_trimmed_by_its_own_weight() -> None:
     safety.ordered(Approved("c2", 20.0, True, None), "x", 0, 5, 60)
     (raised,) = safety.approve({"c1": 32.0}, limits, 1)
     assert raised.current_a == 13.3 and raised.raises
+    # Nor when the others have only been ordered less and have not answered.
+    safety.ordered(Approved("c2", 6.0, False, None), "y", 2, 5, 60)
+    less, clipped = safety.approve({"c1": 20.0, "c2": 6.0}, limits, 2)
+    assert (less.current_a, clipped.current_a) == (6.0, 13.3)
+    assert clipped.clipped_by is not None and site.rows[clipped.clipped_by].kind is Kind.POWER
 
 
 def test_what_is_trimmed_is_no_less_than_what_counts_anyway() -> None:
@@ -150,6 +177,6 @@ def test_what_is_trimmed_is_no_less_than_what_counts_anyway() -> None:
 
 def test_nothing_between_zero_and_six_amperes_and_no_hundredths() -> None:
     safety = obeying(a_site(fallback_a=0.0))
-    for wanted_a, given_a in ((5.99, 0.0), (6.0, 6.0), (6.09, 6.0), (17.29999999999, 17.3), (17.36, 17.3)):
+    for wanted_a, given_a in ((5.99, 0.0), (6.0, 6.0), (6.09, 6.0), (7.3, 7.3), (17.29999999999, 17.3), (17.36, 17.3)):
         (found,) = safety.approve({"c1": wanted_a}, [40.0] * 3, 0)
         assert found.current_a == given_a

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.load_balancer.contract_limits import Schedule
-from agents.load_balancer.orders import Exposure, Margins
+from agents.load_balancer.orders import Exposure, Margins, Order
 from agents.load_balancer.outstanding import Place, Step
-from agents.load_balancer.safety import Approved, Safety
+from agents.load_balancer.safety import Approved, Elsewhere, Safety
 from agents.load_balancer.site import PHASES, Circuit, Kind, Site, SiteCharger, build
 from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 
@@ -314,6 +314,14 @@ def test_a_charger_that_was_moved_counts_in_both_places_until_it_has_answered() 
         "c2": [],
         "c3": [],
     }
+
+
+def test_where_it_hung_a_charger_counts_only_with_what_its_car_still_follows() -> None:
+    exposure = Exposure(6.0, 32.0, obeys=True)
+    before = Elsewhere("c1", Order("", 20.0, 0.0, 0.0, 100.0, own=False), W1, ((0, 1.0),), exposure)
+    for current_a, counts in ((10.0, False), (20.0, True), (32.0, True)):
+        exposure.releasing = [(50.0, current_a)]
+        assert before.counts(49.9, MARGINS) is counts and not before.counts(50.0, MARGINS)
 
 
 def test_a_charger_that_was_taken_out_counts_where_it_hung_until_its_time_is_over() -> None:
