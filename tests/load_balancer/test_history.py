@@ -68,6 +68,28 @@ async def test_a_life_leaves_what_it_knew_to_the_next(store: Store) -> None:
     assert third.outstanding == {} and third.known == known | {"c2": Known(1.0, 2.0, True, ())}
 
 
+async def test_it_is_counted_how_often_the_outstanding_was_written(store: Store) -> None:
+    first = await store.run(lambda db: history.begin(db, Random(1)))
+    assert first.written == 0
+    outstanding = Changes({"c1": (Step(16.0, 35.0, 105.0, Place((), (), 230.0)),)})
+    for count in (1, 2):
+        assert await store.run(lambda db: history.write(db, first.epoch, outstanding)) == count
+    assert await store.run(lambda db: history.write(db, first.epoch, Changes(told=[told(NOW_MS)]))) is None
+    assert (await store.run(lambda db: history.begin(db, Random(1)))).written == 2
+
+
+async def test_a_database_that_is_an_older_copy_is_given_another_name_for_good(store: Store) -> None:
+    first = await store.run(lambda db: history.begin(db, Random(1)))
+    # The same draw once more is not another name.
+    renamed = await store.run(lambda db: history.rename(db, first.epoch, Random(1)))
+    assert renamed != first.instance and len(renamed) == 12
+    second = await store.run(lambda db: history.begin(db, Random(1)))
+    assert second.instance == renamed
+    with pytest.raises(Replaced):
+        await store.run(lambda db: history.rename(db, first.epoch, Random(2)))
+    assert (await store.run(lambda db: history.begin(db, Random(1)))).instance == renamed
+
+
 async def test_an_older_life_writes_nothing(store: Store) -> None:
     first = await store.run(lambda db: history.begin(db, Random(1)))
     await store.run(lambda db: history.begin(db, Random(1)))
