@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session as Database
 
 from agents.csms.commanding import Answer
 from agents.csms.models import CommandRow
+from bus_schema.command import Command
 from bus_schema.words import ReplyCode, ReplyStage
 
 KEEP_MS = 86_400_000
@@ -18,16 +19,22 @@ class Known:
     """A command that has come before; ``answer`` is None while it is being executed."""
 
     op: str
+    sender: str | None
+    """Who sent it; None where nobody has noted that."""
     answer: Answer | None
 
 
-def note(db: Database, charger: str, command_id: str, op: str, deadline_ts: int) -> Known | None:
-    """Keep a command that is new and return None, or return what is known of it."""
-    row = db.get(CommandRow, (charger, command_id))
+def note(db: Database, charger: str, command: Command, sender: str) -> Known | None:
+    """Keep a command that is new and return None, or return what is known of the one of its id."""
+    row = db.get(CommandRow, (charger, command.id))
     if row is None:
-        db.add(CommandRow(charger=charger, command_id=command_id, op=op, deadline_ts=deadline_ts))
+        db.add(
+            CommandRow(
+                charger=charger, command_id=command.id, op=command.op, sender=sender, deadline_ts=command.deadline_ts
+            )
+        )
         return None
-    return Known(row.op, _answer(row))
+    return Known(row.op, row.sender, _answer(row))
 
 
 def keep_answer(db: Database, charger: str, command_id: str, answer: Answer) -> None:

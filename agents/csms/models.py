@@ -54,6 +54,8 @@ class CommandRow(Base):
     charger: Mapped[str] = mapped_column(String(32), primary_key=True)
     command_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     op: Mapped[str] = mapped_column(String(32))
+    sender: Mapped[str | None] = mapped_column(String(64))
+    """Who sent it, by its topic; null where an older version has noted it."""
     deadline_ts: Mapped[int]
     stage: Mapped[str | None] = mapped_column(String(16))
     """The last answer; null while there is none."""

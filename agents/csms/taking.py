@@ -9,7 +9,7 @@ from agents.csms.commanding import Answer
 from agents.csms.messages import reply
 from agents.csms.speaking import Speaker
 from agents.csms.stations import Authorizing, Port
-from agents.runtime.agent import Clock
+from agents.runtime.agent import Clock, NotAllowed
 from agents.runtime.store import Store, StoreUnavailable
 from bus_schema.command import CommandBase, Trigger, person_behind
 from bus_schema.words import ReplyCode, ReplyStage
@@ -37,14 +37,19 @@ class Taking:
         self._reply(port, (command.id, command.op), answer)
 
     async def take(self, port: Port, sender: str, command: Any) -> None:
-        """Take a command that has come: note it, then queue it, or answer at once what needs no station."""
+        """Take a command that has come: note it, then queue it, or answer at once what needs no station.
+
+        Raises :class:`NotAllowed` for an id that another sender has used: its answer is no business of this one.
+        """
         charger = port.connector.charger
         person = person_behind(sender, command.source, command.on_behalf_of)
         command = command.model_copy(update={"on_behalf_of": person})
-        known = await self._store.run(
-            lambda db: commands_kept.note(db, charger, command.id, command.op, command.deadline_ts)
-        )
+        known = await self._store.run(lambda db: commands_kept.note(db, charger, command, sender))
         if known is not None:
+            if known.sender not in (None, sender):
+                # Answered as the other's, a limit would count as done that was never taken.
+                self.refuse(port, command, "another sender has used this id; use a new one")
+                raise NotAllowed(f"{sender} has used the id of a command of {known.sender}")
             if known.answer is not None:
                 self._reply(port, (command.id, known.op), known.answer)
             return

@@ -271,6 +271,23 @@ async def test_a_command_in_a_foreign_name_is_refused_and_counted(sender: str, s
         assert (await site.send(command)).stage is ReplyStage.DONE
 
 
+async def test_an_id_belongs_to_whoever_has_used_it_first(tmp_path: Path) -> None:
+    """Fault X6: the answer to another's command must not pass for that to one's own, also after a restart."""
+    url, command = f"sqlite:///{tmp_path}/csms.sqlite3", None
+    for _ in ("its life", "the next"):
+        async with Stage(url) as site:
+            await site.station()
+            command = command or site.command(Reset, "load_balancer", kind="soft")
+            assert (await site.send(command)).stage is ReplyStage.DONE
+            stolen = site.command(Reset, "access", kind="soft").model_copy(update={"id": command.id})
+            refused = await site.send(stolen)
+            assert (refused.stage, refused.code) == (ReplyStage.REJECTED, ReplyCode.NOT_ALLOWED)
+            assert refused.reason == "another sender has used this id; use a new one"
+            await site.clock.advance(2)
+            assert [report.code for _, report in site.bus.take(AGENT_REJECTED)] == ["not_allowed"]
+            assert (await site.send(command)).stage is ReplyStage.DONE, "its owner is answered as before"
+
+
 async def test_a_hung_station_holds_up_no_other() -> None:
     async with Stage(stations={"box": {}, "other": {}}) as site:
         station, other = await site.station(), await site.station("other")
