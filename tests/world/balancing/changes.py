@@ -78,13 +78,21 @@ def _fits(table: dict[str, Any], least_a: dict[str, float]) -> bool:
     """Tell whether the settings are accepted, also with what the chargers really fall back to."""
     try:
         LoadBalancerSettings.model_validate(table)
-        real = deepcopy(table)
-        for name, charger in real["chargers"].items():
-            charger["fallback_a"] = max(charger.get("fallback_a", 6.0), least_a.get(name, 0.0))
-        LoadBalancerSettings.model_validate(real)
+        as_it_falls_back(table, least_a)
     except (ValueError, SettingError, SiteError):
         return False
     return True
+
+
+def as_it_falls_back(table: dict[str, Any], least_a: dict[str, float]) -> Site:
+    """Return the site with what its chargers really fall back to, where that is more than what the settings say.
+
+    Raises ValueError, SettingError or SiteError if that is too much.
+    """
+    real = deepcopy(table)
+    for name, charger in real["chargers"].items():
+        charger["fallback_a"] = max(charger.get("fallback_a", 6.0), least_a.get(name, 0.0))
+    return LoadBalancerSettings.model_validate(real).site()
 
 
 def as_wired(site: Site, wired: dict[str, tuple[str, ...]]) -> Site:

@@ -25,7 +25,7 @@ from firmware.app.settings import Settings as ChargerAppSettings
 from firmware.sim.meter import VirtualMeter
 from firmware.sim.ratings import Ratings
 from tests.world.agent_process import AgentProcess
-from tests.world.balancing.changes import as_wired, changed, with_another_lease
+from tests.world.balancing.changes import as_it_falls_back, as_wired, changed, with_another_lease
 from tests.world.balancing.people import People
 from tests.world.balancing.planners import with_planner
 from tests.world.balancing.scenario import Outcome, Scenario
@@ -201,7 +201,8 @@ class BalancedWorld(World):
         kept = set() if self.wild is None else {self.wild}
         table = changed(random, self.table, known, self.least_a, kept)
         settings = LoadBalancer.settings_type.model_validate(table)
-        if self.wild is not None and wild_charger(settings.site()) is None:
+        if self.wild is not None and wild_charger(as_it_falls_back(table, self.least_a)) is None:
+            # No balancer could keep such a site within its limits.
             return self.settings
         self._change(table, settings)
         return settings
