@@ -21,7 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
         default=Path(__file__).resolve().parent.parent,
         help="the repository (default: the one that this package lies in)",
     )
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        made = "; `chargebus prepare` and `chargebus pki apply` make access lists" if "--acl" in unknown else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{made}")
     say = sys.stdout.write
     if options.check:
         wrong = stale(options.root)

@@ -14,8 +14,11 @@ if TYPE_CHECKING:  # pydantic imports these only when somebody asks for a JSON S
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
-SCHEMA_VERSION = "1.0"
-"""Version of the contract. The major number stands in the topic root; the minor one grows with added fields."""
+SCHEMA_VERSION = "1.1"
+"""Version of the contract. The major number stands in the topic root; the minor one grows with added fields.
+
+1.1: commands are published below their sender's name; firmware of 1.0 does not hear them.
+"""
 
 MAX_MESSAGE_BYTES = 4096
 """Largest payload that anyone may publish (design, "The bus")."""

@@ -158,6 +158,20 @@ prepare() {
     }
 }
 
+# With an older version's broker, agents had other client ids. The sessions under those ids would wait for ever and fill
+# its memory, so it begins with new data. No event is lost by that: chargers send again what was not acknowledged.
+begin_with_new_sessions() {
+    conf=$broker/conf.d/chargebus.conf
+    [ -f "$conf" ] && ! grep -q '^use_username_as_clientid true' "$conf" || return 0
+    # It writes its data when it stops. Agents of the older version must not lose their files while they run.
+    [ -n "$root" ] || systemctl stop chargebus.target 'chargebus@*' mosquitto
+    old=$root/var/lib/mosquitto/mosquitto.db
+    [ ! -f "$old" ] || {
+        mv "$old" "$old.before-upgrade"
+        echo "set aside $old of the older version"
+    }
+}
+
 install_broker() {
     put deploy/mosquitto/mosquitto.conf "$broker/conf.d/chargebus.conf" 644
 }
@@ -196,6 +210,7 @@ install_program
 [ -n "$root" ] || make_users
 prepare "$@"
 make_broker_folder
+begin_with_new_sessions
 give_data
 install_broker
 install_units

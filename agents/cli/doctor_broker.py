@@ -5,7 +5,10 @@ from typing import Any
 
 from agents.cli.doctor_snapshot import Finding, Snapshot, is_technician
 from bus_schema import Role, Topic
+from bus_schema.charger_messages import Online
 from bus_schema.generate.mosquitto import INFLIGHT_MESSAGES, QUEUED_MESSAGES
+from bus_schema.site_messages import AgentHealth
+from bus_schema.topics import AGENT_HEALTH, CHARGER_ONLINE
 from bus_schema.words import Severity
 
 RELOAD = "Make the access list again and let the broker read it: chargebus pki apply."
@@ -48,6 +51,39 @@ def losses(snapshot: Snapshot) -> Iterator[Finding]:
             "$SYS/broker/publish/messages/dropped",
             f"the broker has lost {last} messages since its start, none while it was watched",
             f"Set max_queued_messages {QUEUED_MESSAGES} and max_inflight_messages {INFLIGHT_MESSAGES}.",
+        )
+
+
+def sessions(snapshot: Snapshot) -> Iterator[Finding]:
+    """Sessions that the broker keeps for clients of which nothing is known: messages pile up there."""
+    away = sum(
+        isinstance(heard.message, Online | AgentHealth) and not heard.message.online
+        for topic in (CHARGER_ONLINE, AGENT_HEALTH)
+        for heard in snapshot.latest(topic)
+    )
+    unknown = (snapshot.waiting_sessions or 0) - away
+    if unknown > 0:
+        yield Finding(
+            Severity.WARNING,
+            "broker",
+            "$SYS/broker/clients/disconnected",
+            f"the broker keeps messages for {unknown} client{'s' * (unknown != 1)} that nobody here knows, until its "
+            "memory is full: before version 1.1 of the contract agents had other client ids",
+            "If no other program of yours has a session there, begin with new broker data: docs/upgrading.md.",
+        )
+
+
+def commands(snapshot: Snapshot) -> Iterator[Finding]:
+    """Commands that the broker throws away although it says that it has taken them."""
+    if snapshot.commands_pass is False:
+        yield Finding(
+            Severity.CRITICAL,
+            "acl",
+            "charger/+/command/from/+",
+            "a command of this person does not come through: no agent and no technician reaches a charger; the access "
+            "list is of an earlier version, or lacks this person",
+            "chargebus prepare SITE HOST… --folder FOLDER, then restart the broker with the new mosquitto.conf: "
+            "docs/upgrading.md.",
         )
 
 
@@ -124,5 +160,12 @@ def identities(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (losses, queue, holes, identities)
+RULES: tuple[Callable[[Snapshot], Iterable[Finding]], ...] = (
+    losses,
+    sessions,
+    commands,
+    queue,
+    holes,
+    identities,
+)
 """Every rule about the broker."""

@@ -29,6 +29,9 @@ from bus_schema.topics import CHARGER_COMMAND, TOPICS
 DROPPED = BROKER_STATUS.replace("#", "publish/messages/dropped")
 """The broker's count of messages that it could not keep."""
 
+WAITING_SESSIONS = BROKER_STATUS.replace("#", "clients/disconnected")
+"""The broker's count of sessions whose clients are away."""
+
 QUIET_S = 0.3
 """Retained messages have all come when none has for so long."""
 
@@ -97,6 +100,7 @@ class Edge:
             user=self._person,
             dropped=tuple(int(value) for value in counted.get(DROPPED, ()) if value.isdigit()),
             broker_tells=bool(counted),
+            waiting_sessions=_last_number(counted.get(WAITING_SESSIONS, [])),
         )
 
     def _sort(self, message: aiomqtt.Message, live: list[Heard], counted: dict[str, list[bytes]]) -> None:
@@ -122,8 +126,12 @@ class Edge:
         loopbacks: list[Loopback] = []
         queue: QueueProbe | None = None
         takes_over: bool | None = None
+        if is_technician(self._person):
+            snapshot = replace(snapshot, commands_pass=await self._commands_pass())
         if not is_technician(self._person):
             untested.append(f"access list and queue were not probed: this is user {self._person!r}")
+        elif not snapshot.commands_pass:
+            untested.append("access list and queue were not probed: commands do not come through")
         elif self._second is None:
             untested.append(
                 f"access list and queue were not probed: that takes two logins of {self._person}, and one is free "
@@ -156,6 +164,18 @@ class Edge:
             anonymous_connects=True,
             anonymous_read=anonymous_read,
         )
+
+    async def _commands_pass(self) -> bool:
+        """Tell whether a command of this person, for no charger and too late, comes through the broker."""
+        token = secrets.token_hex(8)
+        async with self._client() as client:
+            await client.subscribe(self._echo, qos=1)
+            await client.publish(self._echo, self._expired_command(token), qos=1)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_S):
+                    await _next_where(client, lambda message: token.encode() in _bytes(message))
+                    return True
+        return False
 
     async def _loopback(self, writer: MqttOptions, topics: tuple[Topic[Any], ...]) -> list[Loopback]:
         """Publish as ``writer``, listen as the technician: what has arrived when the echo has, got through."""
@@ -259,6 +279,10 @@ class Edge:
         )
         async with client:
             yield client
+
+
+def _last_number(values: list[bytes]) -> int | None:
+    return int(values[-1]) if values and values[-1].isdigit() else None
 
 
 def _forbidden_to_technicians() -> tuple[Topic[Any], ...]:

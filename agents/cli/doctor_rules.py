@@ -14,6 +14,9 @@ from bus_schema.site_messages import AgentHealth, Rejected
 from bus_schema.topics import CHARGER_EVENT, CHARGER_META
 from bus_schema.words import Severity
 
+COMMANDS_FROM_SENDERS = (1, 1)
+"""The version of the contract from which on a command's topic ends with its sender's name."""
+
 SKEW_WARNING_S = 2.0
 """Clocks that differ by more make deadlines and explanations wrong."""
 
@@ -88,10 +91,19 @@ def quality_of_service(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def versions(snapshot: Snapshot) -> Iterator[Finding]:
-    """Chargers that speak a newer version of the contract than this computer."""
+    """Chargers that speak another version of the contract than this computer."""
     for heard in snapshot.latest(CHARGER_META):
         theirs = heard.message.schema_version if isinstance(heard.message, Meta) else SCHEMA_VERSION
-        if tuple(map(int, theirs.split("."))) > tuple(map(int, SCHEMA_VERSION.split("."))):
+        if _numbers(theirs) < COMMANDS_FROM_SENDERS:
+            yield Finding(
+                Severity.CRITICAL,
+                "version",
+                heard.charger or heard.topic,
+                f"it speaks schema version {theirs} and does not hear commands of this version: it charges at its "
+                "fallback current, by its own list of cards",
+                "Update its firmware at the serial cable: chargebus flash PORT (docs/upgrading.md).",
+            )
+        if _numbers(theirs) > _numbers(SCHEMA_VERSION):
             yield Finding(
                 Severity.INFO,
                 "version",
@@ -99,6 +111,10 @@ def versions(snapshot: Snapshot) -> Iterator[Finding]:
                 f"it speaks schema version {theirs}, this computer knows {SCHEMA_VERSION}; new fields are ignored here",
                 "Update the agents.",
             )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def rejections(snapshot: Snapshot) -> Iterator[Finding]:

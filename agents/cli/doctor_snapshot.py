@@ -88,6 +88,16 @@ class Snapshot:
     """Result of the burst for an absent subscriber, if that was tried."""
     takes_over: bool | None = None
     """Whether one user's connection is ended by another user who says the same client id; None if not tried."""
+    commands_pass: bool | None = None
+    """Whether a command of this person comes through the broker; None if that was not tried."""
+    waiting_sessions: int | None = None
+    """How many sessions the broker keeps for clients that are away, by its own count."""
+    unconverted: str | None = None
+    """The site's folder if an earlier version made it and `chargebus prepare` has not brought it over."""
+    named_chargers: frozenset[str] = frozenset()
+    """Chargers that ``site.toml`` gives current to."""
+    wrong_meters: frozenset[str] = frozenset()
+    """Grid meters of ``site.toml`` whose certificate is not a meter's."""
     untested: tuple[str, ...] = ()
     """Probes that could not be made, in words."""
 

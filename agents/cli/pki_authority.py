@@ -64,6 +64,8 @@ class Issued:
     alternative_names: tuple[str, ...]
     role: str
     """What its user may do on the bus (:class:`bus_schema.Role`); empty for a server."""
+    tells_role: bool = True
+    """Whether the role stands in it; certificates of an earlier version tell none, and the name has to."""
 
     @property
     def server(self) -> bool:
@@ -162,6 +164,10 @@ def _sign(
         names = [_general(each) for each in server_names]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     built = builder.sign(authority_key, hashes.SHA256())
+    if not (folder / register.FILE).exists():
+        # Of an earlier version. What it has signed must be there to be revoked after it was renewed.
+        there = [each for each in all_issued(folder) if each.name != CA]
+        register.begin(folder, (register.Signed(each.name, each.serial, each.ends) for each in there))
     register.note(folder, name, built.serial_number, built.not_valid_after_utc)
     return built, private
 
@@ -194,7 +200,8 @@ def read(path: Path) -> Issued:
     units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
     # Certificates of an earlier version have no role in them.
     role = str(units[0].value) if units else "" if alternative or path.stem == CA else usual_role(path.stem)
-    return Issued(path.stem, path, certificate.serial_number, certificate.not_valid_after_utc, alternative, role)
+    serial, ends = certificate.serial_number, certificate.not_valid_after_utc
+    return Issued(path.stem, path, serial, ends, alternative, role, tells_role=bool(units))
 
 
 def all_issued(folder: Path) -> list[Issued]:

@@ -6,11 +6,12 @@ certificate that was renewed is valid until its end, so revoking a name has to k
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from agents.cli.whole_file import sync_folder
+from agents.cli.whole_file import sync_folder, write_whole
 
 FILE = "issued.jsonl"
 """Name of the register in the authority's folder."""
@@ -29,12 +30,17 @@ class Signed:
     ends: datetime
 
 
+def begin(folder: Path, earlier: Iterable[Signed]) -> None:
+    """Begin the register of a folder that has none with what ``earlier`` versions have signed. Raises ``OSError``."""
+    write_whole(folder / FILE, "".join(map(_line, earlier)).encode(), 0o600)
+
+
 def note(folder: Path, name: str, serial: int, ends: datetime) -> None:
     """Add a certificate before it is given out: one that is not in the register could not be revoked.
 
     Raises :class:`OSError`.
     """
-    line = json.dumps({"name": name, "serial": f"{serial:x}", "ends": ends.isoformat()}) + "\n"
+    line = _line(Signed(name, serial, ends))
     path = folder / FILE
     is_new = not path.exists()
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as file:
@@ -43,6 +49,10 @@ def note(folder: Path, name: str, serial: int, ends: datetime) -> None:
         os.fsync(file.fileno())
     if is_new:
         sync_folder(folder)
+
+
+def _line(row: Signed) -> str:
+    return json.dumps({"name": row.name, "serial": f"{row.serial:x}", "ends": row.ends.isoformat()}) + "\n"
 
 
 def signed(folder: Path) -> list[Signed]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agents.cli.pki_authority import CA, Issued, all_issued
+from agents.cli.pki_authority import CA, Issued, PkiError, all_issued
 from agents.cli.pki_revocation import FILE as REVOKED
 from agents.cli.pki_revocation import revoked_serials
 from agents.cli.whole_file import write_whole
@@ -70,9 +70,6 @@ def access_list(folder: Path) -> str:
 def give_to_broker(folder: Path) -> Iterator[str]:
     """Bring the broker's folder up to date; yield a line for each file that changed. Raises as above, and OSError."""
     target = folder / BROKER
-    if not target.exists():
-        target.mkdir()
-        target.chmod(0o755)  # whatever mask the user has
     # A container reads the folder as a user of its own; the site's folder keeps everybody else on this machine out.
     key_mode = PUBLIC if (folder / ENVIRONMENT_FILE).exists() else PRIVATE
     files = {ACCESS_LIST: (access_list(folder).encode(), PUBLIC)}
@@ -82,7 +79,17 @@ def give_to_broker(folder: Path) -> Iterator[str]:
         (f"{BROKER}.pem", PUBLIC),
         (f"{BROKER}.key", key_mode),
     ):
-        files[name] = ((folder / PKI / name).read_bytes(), mode)
+        try:
+            files[name] = ((folder / PKI / name).read_bytes(), mode)
+        except FileNotFoundError:
+            raise PkiError(
+                f"{folder / PKI / name} is missing: bring it back from the backup; if an earlier version made this "
+                f"folder, run `chargebus prepare SITE HOST… --folder {folder}` as it was typed first "
+                "(docs/upgrading.md)"
+            ) from None
+    if not target.exists():
+        target.mkdir()
+        target.chmod(0o755)  # whatever mask the user has
     for name, (data, mode) in files.items():
         path = target / name
         was_there = path.exists()

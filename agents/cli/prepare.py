@@ -1,25 +1,24 @@
 """``prepare``: the folder with a site's certificates, secrets and configuration, for ``deploy/``."""
 
 import secrets
-import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agents.cli import prepare_earlier
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
-from agents.cli.pki_authority import CA, PkiError, found, issue
+from agents.cli.pki_authority import CA, PkiError, found, issue, read
 from agents.cli.pki_revocation import revoke
 from agents.cli.pki_rights import BROKER, ENVIRONMENT_FILE, SITE_FILE, give_to_broker
 from agents.cli.prepare_files import (
     BACKUPS,
     CARDS_FILE,
     COMPOSE_SECRETS,
-    COMPOSE_STORE,
-    SHARED_ROLE_URL,
     STEVE_FILE,
     Kind,
     PrepareError,
@@ -34,7 +33,8 @@ from agents.cli.prepare_files import (
     wanted,
 )
 from agents.cli.whole_file import write_whole
-from agents.registry import AGENTS
+from agents.registry import AGENTS, load_site
+from agents.runtime.config_errors import ConfigError
 
 app = command_app()
 
@@ -61,13 +61,14 @@ def prepare(
     """Make a site's folder: certificates, secrets, site.toml, access list.
 
     Can be run again, for more devices and people or after an update: what is there is kept. Only what the broker reads
-    (folder broker) is brought up to date; `chargebus pki apply` lets a running one read it.
+    (folder broker) is brought up to date; `chargebus pki apply` lets a running one read it. A folder of an earlier
+    version is brought over; a file that has to change for that is kept as FILE.before-upgrade.
     """
     try:
         asked = wanted(site, hosts, kind, site_agents(AGENTS), devices or (), meters or (), people or ())
         for line in make(asked, folder.absolute(), datetime.now(UTC)):
             typer.echo(line)
-    except (PrepareError, PkiError) as error:
+    except (PrepareError, PkiError, ConfigError) as error:
         raise CliError(ExitCode.CONFIGURATION, str(error)) from None
     except OSError as error:
         raise CliError(ExitCode.CONFIGURATION, f"cannot write {error.filename}: {error.strerror}") from None
@@ -85,10 +86,11 @@ def make(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if asked.kind is Kind.COMPOSE:
         folder.chmod(0o700)
-    yield from _certificates(asked, folder / "pki", now)
+    yield from _certificates(_with_meters(asked, folder), folder / "pki", now)
     mode = READABLE if asked.kind is Kind.COMPOSE else PRIVATE
     if asked.kind is Kind.COMPOSE:
         yield from _secrets(folder / "secrets", mode)
+        yield from prepare_earlier.convert(folder)
         (folder / BACKUPS).mkdir(mode=0o700, exist_ok=True)
         yield from _new(folder / ENVIRONMENT_FILE, environment(asked.site, folder), READABLE)
     yield from _new(folder / CARDS_FILE, cards_csv(), READABLE)
@@ -96,8 +98,6 @@ def make(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
     yield from give_to_broker(folder)
     moved(folder, folder)
     yield from _tables_to_add(folder / SITE_FILE, asked)
-    if asked.kind is Kind.COMPOSE:
-        yield from _shared_role(folder / SITE_FILE)
 
 
 def _check_repository(folder: Path) -> None:
@@ -115,7 +115,15 @@ def _certificates(asked: Wanted, folder: Path, now: datetime) -> Iterator[str]:
     for name, role in {BROKER: "", **asked.users}.items():
         path = folder / f"{name}.pem"
         was_there = path.exists()
-        issue(folder, name, now, role=role, server_names=asked.server_names if name == BROKER else ())
+        issued = issue(folder, name, now, role=role, server_names=asked.server_names if name == BROKER else ())
+        if issued.role != role:
+            if issued.tells_role:
+                raise PrepareError(
+                    f"{path} is that of a {issued.role}, not of a {role}: choose another name, or "
+                    f"`chargebus pki revoke {name}` first"
+                )
+            issue(folder, name, now, role=role, renew=True)
+            yield f"renewed {path}: it told no role and counted as a {issued.role}'s; the one that it has stays valid"
         if asked.kind is Kind.COMPOSE:
             path.with_suffix(".key").chmod(READABLE)
         if not was_there:
@@ -137,11 +145,13 @@ def _new(path: Path, text: str, mode: int) -> Iterator[str]:
         yield f"made {path}"
 
 
-def _shared_role(path: Path) -> Iterator[str]:
-    """Tell what an older site.toml has for all agents together: the role that owned every table."""
-    store = tomllib.loads(path.read_text(encoding="utf-8")).get("store", {})
-    if str(store.get("url", "")) == SHARED_ROLE_URL:
-        yield f"{path}: each agent now has a role of its own in the database; under [store] write\n{COMPOSE_STORE}"
+def _with_meters(asked: Wanted, folder: Path) -> Wanted:
+    """Add the grid meters of ``site.toml`` whose certificates are of an earlier version, which told no role."""
+    site_file = folder / SITE_FILE
+    named = prepare_earlier.site_meters(load_site(site_file)) if site_file.exists() else frozenset()
+    there = sorted(name for name in named if (folder / f"pki/{name}.pem").exists())
+    old = tuple(name for name in there if not read(folder / f"pki/{name}.pem").tells_role)
+    return replace(asked, meters=tuple(dict.fromkeys((*asked.meters, *old))))
 
 
 def _tables_to_add(path: Path, asked: Wanted) -> Iterator[str]:

@@ -148,7 +148,7 @@ def _is_host(text: str) -> bool:
 def site_toml(asked: Wanted) -> str:
     """Return the site's configuration for its kind of servers."""
     parts = [_COMPOSE if asked.kind is Kind.COMPOSE else _SYSTEMD, _COMMON]
-    head = f"# Made by `chargebus prepare`, which never changes it again.\nsite = {json.dumps(asked.site)}\n"
+    head = f"# Made by `chargebus prepare`, which leaves it as it is from now on.\nsite = {json.dumps(asked.site)}\n"
     return head + "\n".join((*parts, *agent_tables(asked).values()))
 
 
@@ -178,9 +178,6 @@ url = "postgresql://{agent}@postgres/chargebus"
 password_file = "/run/secrets/{agent}.postgres.password"
 """
 """Where the agents' records are: `compose.yaml` makes a role for each of them."""
-
-SHARED_ROLE_URL = "postgresql://chargebus@postgres/chargebus"
-"""What stood there while all agents shared a role."""
 
 _COMPOSE = f"""\
 data_dir = "/var/lib/chargebus"

@@ -14,6 +14,7 @@ from agents.cli import up_lock, up_passwords
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.cli.target_choice import UP_DATA
+from agents.cli.up_earlier import set_broker_data_aside
 from agents.cli.up_files import SITE
 from agents.cli.up_plan import FIRMWARE_KEY, Plan, UpChoice, charger_names, plan, users
 from agents.cli.up_ports import choose
@@ -93,6 +94,8 @@ def up(
             is_first=not any((data / "chargers").glob("*")),
         )
         chosen = plan(choice)
+        for line in set_broker_data_aside(data):
+            typer.echo(line)
         _write(chosen)
         _make_firmware_key(data / FIRMWARE_KEY)
         run(chosen, Until(ready_within, 0.0 if once_ready else exit_after))

@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+KEPT = ".before-upgrade"
+"""What the name of a file of an earlier version ends with after it was changed or set aside."""
+
 
 def write_whole(path: Path, data: bytes, mode: int) -> None:
     """Write a file so that a power loss leaves the old one or the new one; its rights hold from the first moment.

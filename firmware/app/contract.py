@@ -26,7 +26,7 @@ refused.
 # fmt: off
 
 ROOT = "ev/v1"
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 MAX_MESSAGE_BYTES = 4096
 MAX_NESTING = 6
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import paho.mqtt.client as paho
 
-from bus_schema import Topic, topics
+from bus_schema import SCHEMA_VERSION, Topic, topics
 from bus_schema.charger_messages import ActiveSession, Lease, Meta, Online, State, Telemetry
 from bus_schema.command import Command, CommandReply
 from bus_schema.words import ChargerStatus, CpState, Phase, ReplyCode, ReplyStage
@@ -84,7 +84,7 @@ class ScriptedCharger:
             **BOOT,
             hardware="scripted",
             firmware="0",
-            schema_version="1.0",
+            schema_version=SCHEMA_VERSION,
             phases=3,
             phase_rotation=[Phase.L1, Phase.L2, Phase.L3],
             rated_current_a=16.0,

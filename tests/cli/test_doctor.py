@@ -237,8 +237,10 @@ async def test_a_broker_that_loses_messages_is_found(tmp_path):
             await away.subscribe(f"ev/v1/{SITE}/#", qos=1)
         async with site(broker):
             found = await examine(logins(broker), SITE, 2.5, probe=False)
-    assert [finding.where for finding in found] == ["$SYS/broker/publish/messages/dropped"]
+    counters = ["$SYS/broker/publish/messages/dropped", "$SYS/broker/clients/disconnected"]
+    assert [finding.where for finding in found] == counters
     assert "is losing messages" in found[0].what
+    assert "for 1 client that nobody here knows" in found[1].what
 
 
 async def test_a_user_who_is_not_the_technician_is_told_what_was_not_tested(healthy_broker):

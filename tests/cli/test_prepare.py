@@ -12,7 +12,6 @@ from agents.access.cards_file import read_cards
 from agents.cli.pki_authority import read
 from agents.cli.prepare_files import (
     COMPOSE_SECRETS,
-    COMPOSE_STORE,
     Kind,
     PrepareError,
     agent_tables,
@@ -68,20 +67,6 @@ def test_what_is_made_is_complete_and_private(kind: Kind, bare: Run, tmp_path: P
     for text in (folder / "site.toml", folder / "compose.env"):
         if text.exists() and (folder / "secrets").exists():
             assert not any(secret in text.read_text() for secret in drawn)
-
-
-def test_a_site_whose_agents_share_a_role_learns_what_to_write(bare: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "garage"
-    run = ("prepare", "garage", "broker.lan", "--folder", str(folder))
-    bare(*run)
-    text = (folder / "site.toml").read_text()
-    shared = 'url = "postgresql://chargebus@postgres/chargebus"\npassword_file = "/run/secrets/postgres.password"\n'
-    assert COMPOSE_STORE in text
-    (folder / "site.toml").write_text(text.replace(COMPOSE_STORE, shared))
-    (folder / "secrets/csms.postgres.password").unlink()
-    out = bare(*run).out
-    assert "made" in out and "csms.postgres.password" in out
-    assert COMPOSE_STORE in out and "under [store] write" in out
 
 
 def test_a_second_run_changes_nothing_and_adds_chargers(kind: Kind, bare: Run, tmp_path: Path) -> None:
