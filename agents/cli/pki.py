@@ -12,10 +12,10 @@ import typer
 from agents.cli.broker_reload import ReloadError, reload_broker
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
-from agents.cli.pki_authority import CA, Issued, PkiError, all_issued, found, issue, read, usual_role
+from agents.cli.pki_authority import CA, Issued, PkiError, all_issued, found, issue, read, renew_same_key, usual_role
 from agents.cli.pki_revocation import revoke as put_on_list
 from agents.cli.pki_revocation import revoked_serials
-from agents.cli.pki_revoke import Door, Eviction, list_users, retire, users_of
+from agents.cli.pki_revoke import Door, Eviction, list_superseded, list_users, retire, users_of
 from agents.cli.pki_rights import SITE_FILE, give_to_broker
 from agents.cli.terminal import JsonOption
 from agents.cli.values import site_id
@@ -104,18 +104,26 @@ def issue_users(
 def renew(
     names: Annotated[list[str], typer.Argument(metavar="USER…", help="Names that have a certificate.")],
     folder: Folder = _FOLDER,
+    same_key: Annotated[
+        bool, typer.Option("--same-key", help="Keep the key and renew the certificate only: nothing secret moves.")
+    ] = False,
 ) -> None:
     """Give users a new key and certificate each, in the place of the old ones.
 
     The old certificate stays valid until it ends, so that nobody is shut out who does not have the new one yet; if it
     is in wrong hands, revoke it instead and issue a new one. An agent takes the new one with its next connection.
+    Once it is in use, `pki revoke USER --superseded` ends the old ones.
     """
     for name in names:
         if not (folder / f"{name}.pem").exists():
             raise CliError(
                 ExitCode.UNKNOWN, f"there is no certificate of {name!r} in {folder}; see `chargebus pki status`"
             )
-    _certify(folder, [user for name in names for user in _users(folder, name)], None, renew=True)
+    users = [user for name in names for user in _users(folder, name)]
+    if same_key:
+        _sign_again(folder, users)
+    else:
+        _certify(folder, users, None, renew=True)
 
 
 @group.command()
@@ -125,13 +133,22 @@ def revoke(
     broker: Annotated[
         str | None, typer.Option("--broker", metavar="HOST[:PORT]", help="Broker, instead of site.toml's.")
     ] = None,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="Only its earlier certificates: the newest one stays valid.")
+    ] = False,
     reload: Reload = True,
 ) -> None:
     """Shut a user out, at once: every certificate of this name, its rights, and the connection that is open.
 
     What was stolen is then worth nothing. Afterwards `pki issue` may give the same name to its replacement.
+
+    With --superseded a renewal is completed: do it when the user has connected with its new certificate. A connection
+    that an old one has opened stays until it ends.
     """
     now = datetime.now(UTC)
+    if superseded:
+        _end_superseded(folder, name, now, reload)
+        return
     try:
         users = _users(folder, name)
         evictions = [Eviction(folder, user) for user in users]
@@ -195,6 +212,27 @@ def _certify(folder: Path, names: Iterable[str], role: UserRole | None, *, renew
                 _say(issue(folder, user, datetime.now(UTC), role=str(known), renew=renew))
         except (PkiError, InvalidId) as error:
             raise CliError(ExitCode.FAILED, str(error)) from None
+
+
+def _sign_again(folder: Path, users: Iterable[str]) -> None:
+    try:
+        revoked = revoked_serials(folder)
+        for user in users:
+            if read(folder / f"{user}.pem").serial in revoked:
+                raise PkiError(f"the certificate of {user!r} is revoked: give it a new key (without --same-key)")
+            _say(renew_same_key(folder, user, datetime.now(UTC)))
+    except PkiError as error:
+        raise CliError(ExitCode.FAILED, str(error)) from None
+
+
+def _end_superseded(folder: Path, name: str, now: datetime, reload: bool) -> None:
+    try:
+        users = _users(folder, name)
+        count = list_superseded(folder, users, now)
+    except PkiError as error:
+        raise CliError(ExitCode.FAILED, str(error)) from None
+    typer.echo(f"revoked {count} earlier certificate{'s' * (count != 1)} of {', '.join(users)}")
+    _apply(folder, reload, always=True)
 
 
 def _users(folder: Path, name: str) -> list[str]:

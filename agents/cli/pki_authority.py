@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -130,12 +131,52 @@ def issue(
             )
         return there
     if not names:
+        if path.exists() and read(path).server:
+            raise PkiError(f"{path} is a server's: renew it with `chargebus pki server HOST… --name {name} --renew`")
         role = role or usual_role(name)
     built, private = _sign(folder, name, role, names, now, _lasts(role))
     # The key first: a certificate without its key would look finished.
     _replace(folder / f"{name}.key", _pem(private), 0o600)
     _replace(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
     return read(path)
+
+
+def renew_same_key(folder: Path, name: str, now: datetime) -> Issued:
+    """Sign the key of the user ``name`` again, in the place of its certificate; the key's file is not touched.
+
+    The key need not be here: a charger keeps its own, and only the certificate has to reach it.
+
+    Raises :class:`PkiError` if there is no certificate, if it is a server's or another authority's, or if the key
+    that lies beside it is another one.
+    """
+    path = folder / f"{name}.pem"
+    there = read(path)
+    if there.server or name == CA:
+        raise PkiError(f"{path} is not a user's certificate: only a user's key can be signed again")
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    public = certificate.public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        raise PkiError(f"{path} is not a certificate that 'chargebus pki issue' has made: its key is of another kind")
+    try:
+        certificate.verify_directly_issued_by(authority_of(folder)[0])
+    except (ValueError, InvalidSignature):
+        raise PkiError(f"{path} is of another authority than {folder / f'{CA}.pem'}: issue a new one") from None
+    _check_key(folder / f"{name}.key", public, path)
+    built = _sign_key(public, folder, name, there.role, (), now, _lasts(there.role))
+    _replace(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
+    return read(path)
+
+
+def _check_key(key: Path, public: ec.EllipticCurvePublicKey, certificate: Path) -> None:
+    """Raise :class:`PkiError` if the file ``key`` is there and is not the key of ``certificate``."""
+    try:
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
+    except FileNotFoundError:
+        return
+    except (OSError, TypeError, ValueError) as error:
+        raise PkiError(f"{key} cannot be read: {error}") from None
+    if private.public_key() != public:
+        raise PkiError(f"{key} is not the key of {certificate}: renew both, without --same-key")
 
 
 def sign_briefly(folder: Path, name: str, now: datetime) -> tuple[bytes, bytes]:
@@ -150,11 +191,24 @@ def sign_briefly(folder: Path, name: str, now: datetime) -> tuple[bytes, bytes]:
 def _sign(
     folder: Path, name: str, role: str, server_names: Sequence[str], now: datetime, lasts: timedelta
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    authority, authority_key = authority_of(folder)
+    """Make a key and sign it."""
     private = ec.generate_private_key(ec.SECP256R1())
+    return _sign_key(private.public_key(), folder, name, role, server_names, now, lasts), private
+
+
+def _sign_key(
+    public: ec.EllipticCurvePublicKey,
+    folder: Path,
+    name: str,
+    role: str,
+    server_names: Sequence[str],
+    now: datetime,
+    lasts: timedelta,
+) -> x509.Certificate:
+    authority, authority_key = authority_of(folder)
     usage = [ExtendedKeyUsageOID.SERVER_AUTH] if server_names else [ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = (
-        _builder(_subject(name, role), authority.subject, private.public_key(), now, lasts)
+        _builder(_subject(name, role), authority.subject, public, now, lasts)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
@@ -169,7 +223,7 @@ def _sign(
         there = [each for each in all_issued(folder) if each.name != CA]
         register.begin(folder, (register.Signed(each.name, each.serial, each.ends) for each in there))
     register.note(folder, name, built.serial_number, built.not_valid_after_utc)
-    return built, private
+    return built
 
 
 def usual_role(name: str) -> str:

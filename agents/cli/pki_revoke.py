@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 
 from agents.cli.broker_door import Answer, knock
-from agents.cli.pki_authority import CA, PkiError, all_issued, sign_briefly
-from agents.cli.pki_revocation import revoke, serials_of
+from agents.cli.pki_authority import CA, PkiError, all_issued, read, sign_briefly
+from agents.cli.pki_revocation import revoke, revoked_serials, serials_of
 from bus_schema import Role
 from bus_schema.generate.acl import person_users
 
@@ -64,6 +64,17 @@ def list_users(folder: Path, users: Sequence[str], now: datetime) -> int:
         raise PkiError(f"there is no certificate of {users[0]!r} that is valid; issued: {known}")
     revoke(folder, serials, now)
     return len(serials)
+
+
+def list_superseded(folder: Path, users: Sequence[str], now: datetime) -> int:
+    """Revoke every certificate of ``users`` but the one that lies in ``folder``; return how many there were.
+
+    Raises :class:`PkiError` for a user without one: which is the one to keep is then unknown; :class:`OSError`.
+    """
+    kept = {read(folder / f"{name}.pem").serial for name in users}
+    superseded = serials_of(folder, users, now) - kept - revoked_serials(folder)
+    revoke(folder, superseded, now)
+    return len(superseded)
 
 
 def retire(folder: Path, users: Sequence[str]) -> None:

@@ -172,6 +172,11 @@ def _certificate_and_key_go_together(board: Board, bare: Run, where: list[str]) 
     both = bare("provision", *where, "--ca-file", str(own), "--cert-file", str(own), "--key-file", str(own), "--json")
     assert both.json["values"]["broker"]["key_pem"] == "***"
     assert json.loads((board.folder / "nvs/broker").read_text())["key_pem"] == "a private key"
+    renewed = board.folder / "renewed.pem"
+    renewed.write_text("a renewed certificate")
+    bare("provision", *where, "--cert-file", str(renewed), "--json")
+    stored = json.loads((board.folder / "nvs/broker").read_text())
+    assert (stored["cert_pem"], stored["key_pem"]) == ("a renewed certificate", "a private key"), "the key stays"
 
 
 def _wrong_values_are_refused(board: Board, bare: Run, where: list[str]) -> None:

@@ -129,6 +129,24 @@ def test_every_login_of_a_person_is_revoked_and_renewed_certificates_too(broker:
     assert "user anna" not in (broker.folder / "broker/mosquitto.acl").read_text()
 
 
+def test_the_old_certificate_is_valid_until_the_new_one_is_and_the_superseded_one_is_out(
+    broker: TlsBroker, bare: Run
+) -> None:
+    before, key = broker.context("c1"), (broker.pki / "c1.key").read_bytes()
+    assert bare("pki", "renew", "c1", "--same-key", "--folder", str(broker.pki)).code == 0
+    renewed = broker.context("c1")
+    assert (broker.pki / "c1.key").read_bytes() == key
+    assert not refused(broker, before) and not refused(broker, renewed)
+    done = bare("pki", "revoke", "c1", "--superseded", "--folder", str(broker.pki))
+    assert done.code == 0, done.err
+    assert done.out.startswith("revoked 1 earlier certificate of c1\n")
+    assert refused(broker, before) and not refused(broker, renewed)
+    assert "user c1" in (broker.folder / "broker/mosquitto.acl").read_text()
+    again = bare("pki", "revoke", "c1", "--superseded", "--folder", str(broker.pki))
+    assert again.code == 0 and again.out.startswith("revoked 0 earlier certificates of c1\n")
+    assert not refused(broker, renewed)
+
+
 def test_rights_end_at_once_even_where_the_connection_could_not_be_ended(broker: TlsBroker, bare: Run) -> None:
     thief, ledger = broker.client("c1"), broker.client("ledger")
     thief.listen("ev/v1/garage/charger/c1/event/ack")

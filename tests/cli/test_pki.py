@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from agents.cli.main import app
-from agents.cli.pki_authority import DEVICES_LAST, PkiError, all_issued, found, issue, read
+from agents.cli.pki_authority import DEVICES_LAST, PkiError, all_issued, found, issue, read, renew_same_key
 from agents.cli.pki_revocation import revoke, revoked_serials, serials_of
 from tests.brokers import remove_broker, start_broker
 from tests.waiting import eventually_sync
@@ -67,6 +67,52 @@ def test_a_renewed_key_is_readable_for_whoever_read_the_old_one(folder: Path) ->
     after = key.stat()
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
     assert after.st_ino != before.st_ino
+
+
+def test_a_renewal_may_keep_the_key_which_need_not_be_there(folder: Path) -> None:
+    first = issue(folder, "m1", NOW, role="meter")
+    old, key = _public(folder, "m1"), (folder / "m1.key").read_bytes()
+    second = renew_same_key(folder, "m1", NOW + timedelta(days=2))
+    assert (folder / "m1.key").read_bytes() == key
+    (folder / "m1.key").unlink()
+    third = renew_same_key(folder, "m1", NOW + timedelta(days=3))
+    assert _public(folder, "m1") == old
+    assert not (folder / "m1.key").exists()
+    assert len({first.serial, second.serial, third.serial}) == 3
+    assert (third.role, third.ends) == ("meter", NOW + timedelta(days=3) + DEVICES_LAST)
+    assert serials_of(folder, ["m1"], NOW) == {first.serial, second.serial, third.serial}, "each can be revoked"
+
+
+def _public(folder: Path, name: str) -> object:
+    return x509.load_pem_x509_certificate((folder / f"{name}.pem").read_bytes()).public_key()
+
+
+def test_a_key_that_does_not_fit_is_not_signed_again(folder: Path, tmp_path: Path) -> None:
+    issue(folder, "c1", NOW)
+    issue(folder, "c2", NOW)
+    issue(folder, "broker", NOW, server_names=["broker.local"])
+    found(tmp_path / "other", "garage", NOW)
+    issue(tmp_path / "other", "c3", NOW)
+    shutil.copy(tmp_path / "other" / "c3.pem", folder)
+    shutil.copy(folder / "c2.key", folder / "c1.key")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for name, reason in [
+        ("c1", "c1.key is not the key of .*c1.pem"),
+        ("c3", "c3.pem is of another authority"),
+        ("broker", "is not a user's"),
+        ("ca", "is not a user's"),
+        ("c9", "c9.pem is no certificate that can be read"),
+    ]:
+        with pytest.raises(PkiError, match=reason):
+            renew_same_key(folder, name, NOW)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_servers_certificate_does_not_become_a_users_by_renewal(folder: Path) -> None:
+    made = issue(folder, "broker", NOW, server_names=["broker.local"])
+    with pytest.raises(PkiError, match=r"is a server's: renew it with `chargebus pki server"):
+        issue(folder, "broker", NOW, renew=True)
+    assert read(folder / "broker.pem") == made
 
 
 @pytest.mark.parametrize(
