@@ -126,11 +126,10 @@ class Edge:
         loopbacks: list[Loopback] = []
         queue: QueueProbe | None = None
         takes_over: bool | None = None
-        if is_technician(self._person):
-            snapshot = replace(snapshot, commands_pass=await self._commands_pass())
+        commands_pass: bool | None = None
         if not is_technician(self._person):
             untested.append(f"access list and queue were not probed: this is user {self._person!r}")
-        elif not snapshot.commands_pass:
+        elif not (commands_pass := await self._commands_pass()):
             untested.append("access list and queue were not probed: commands do not come through")
         elif self._second is None:
             untested.append(
@@ -144,7 +143,7 @@ class Edge:
                 takes_over = await self._takes_over(self._second)
             except NoEcho as error:
                 untested.append(str(error))
-        snapshot = replace(snapshot, takes_over=takes_over)
+        snapshot = replace(snapshot, commands_pass=commands_pass, takes_over=takes_over)
         stranger = replace(self._options, username=None, password=None, cert_file=None, key_file=None)
         try:
             if stranger.ca_file is not None and await asyncio.to_thread(tls_alert, stranger) is not None:
