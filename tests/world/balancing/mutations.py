@@ -244,7 +244,6 @@ class Hunt:
     faults: frozenset[str] = frozenset(KINDS)
     twin: str = "none"
     table: dict[str, Any] | None = None
-    wild: bool = False
     most: int = 60
     minutes: float = 5.0
     changing: bool = False
@@ -258,7 +257,6 @@ class Hunt:
             planner="random",
             settle=False,
             table=self.table,
-            wild=self.wild,
             changing=self.changing,
         )
 

@@ -24,8 +24,6 @@ class Scenario:
     """Whether the settings change when a balancer is started again."""
     table: dict[str, Any] | None = None
     """The section ``[load_balancer]``; drawn if None."""
-    wild: bool = False
-    """Whether c1 of that table has not been told to wait for the balancer; drawn without a table."""
 
 
 @dataclass(frozen=True)

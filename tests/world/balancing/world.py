@@ -89,7 +89,7 @@ class BalancedWorld(World):
         self.changing = random.random() < 0.6 if scenario.changing is None else scenario.changing
         twin = random.choice(["none", "none", "none", "foreign", "same"])
         self.twin = twin if scenario.twin is None else scenario.twin
-        self.wild = wild_charger(self.model) if scenario.table is None or scenario.wild else None
+        self.wild = wild_charger(self.model) if scenario.table is None else None
         kind = random.choice(["real", "random", "random"])
         self.planner_kind = kind if scenario.planner is None else scenario.planner
         self.house_a: dict[str, dict[str, float]] = {}
