@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from agents.cli.exits import CliError, ExitCode
-from agents.cli.link import QUIET_S, Link, connected
+from agents.cli.link import Link, connected
+from agents.cli.quiet import QUIET_S
 from agents.cli.terminal import Terminal
 from agents.runtime.agent import BusUnavailable
 from agents.runtime.clock import SystemClock

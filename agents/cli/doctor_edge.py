@@ -17,6 +17,7 @@ import aiomqtt
 from agents.cli.doctor_snapshot import PROBE_ID, Loopback, QueueProbe, Snapshot, is_technician
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.heard import Heard, hear
+from agents.cli.quiet import until_quiet
 from agents.runtime.agent import Clock
 from agents.runtime.certificate import UnusableCertificate, check_identity
 from agents.runtime.login_problem import login_problem, tls_alert
@@ -31,9 +32,6 @@ DROPPED = BROKER_STATUS.replace("#", "publish/messages/dropped")
 
 WAITING_SESSIONS = BROKER_STATUS.replace("#", "clients/disconnected")
 """The broker's count of sessions whose clients are away."""
-
-QUIET_S = 0.3
-"""Retained messages have all come when none has for so long."""
 
 ANSWER_S = 5.0
 """How long a broker may take for anything."""
@@ -114,11 +112,8 @@ class Edge:
         kept: list[Heard] = []
         async with self._client(options) as client:
             await client.subscribe(f"{ROOT}/{self._site}/#", qos=1)
-            with contextlib.suppress(TimeoutError):
-                while True:
-                    async with asyncio.timeout(QUIET_S):
-                        message = await _next_where(client, lambda message: bool(message.retain))
-                    kept.append(hear(str(message.topic), _bytes(message), message.qos, True, self._clock.now_ms()))
+            async for message in until_quiet(client, retained_only=True):
+                kept.append(hear(str(message.topic), _bytes(message), message.qos, True, self._clock.now_ms()))
         return kept
 
     async def _probe(self, snapshot: Snapshot) -> Snapshot:
@@ -223,11 +218,8 @@ class Edge:
                     *(publisher.publish(self._echo, payload, qos=1, timeout=BURST_WITHIN_S) for _ in range(BURST))
                 )
             async with self._client(second, away, clean=False) as subscriber:
-                with contextlib.suppress(TimeoutError):
-                    while received < BURST:
-                        async with asyncio.timeout(2 * QUIET_S):
-                            await anext(subscriber.messages)
-                        received += 1
+                async for _ in until_quiet(subscriber):
+                    received += 1
         finally:
             async with self._client(second, away, clean=True):
                 pass  # a clean connection under the same name ends the session and its queue

@@ -12,6 +12,7 @@ import aiomqtt
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.heard import Heard, hear
 from agents.cli.logins import free_logins
+from agents.cli.quiet import answer_of_broker
 from agents.cli.target import Target
 from agents.runtime.agent import BusUnavailable, Received
 from agents.runtime.bus import TypedBus
@@ -24,8 +25,8 @@ from agents.runtime.mqtt_options import NO_DELAY, MqttOptions
 from bus_schema import ROOT, Role, Topic
 from bus_schema.command import CommandReply
 
-QUIET_S = 0.3
-"""Retained messages have all come when none has for so long: no broker says when it has sent the last one."""
+_TURN_S = 0.01
+"""One turn of the event loop's other tasks, generously."""
 
 CONNECT_S = 5.0
 """How long connecting may take."""
@@ -89,23 +90,38 @@ class Link:
     async def heard(self, within_s: float | None = None, quiet_s: float | None = None) -> AsyncIterator[Heard]:
         """Yield messages as they come, until ``within_s`` is over or nothing retained has come for ``quiet_s``.
 
+        Before it is taken for quiet, the broker must answer: what it had sent before has come then.
+
         Raises :class:`CliError` (``UNREACHABLE``) when the connection is lost.
         """
         loop = asyncio.get_running_loop()
         end = None if within_s is None else loop.time() + within_s
         quiet = None if quiet_s is None else loop.time() + quiet_s
+        asked = False
         while True:
             limits = [moment for moment in (end, quiet) if moment is not None]
             try:
                 async with asyncio.timeout_at(min(limits, default=None)):
                     item = await self._queue.get()
             except TimeoutError:
-                return
+                if asked or quiet is None or (end is not None and loop.time() >= end):
+                    return
+                asked = True
+                await self._answer_of_broker()
+                continue
             if isinstance(item, CliError):
                 raise item
             if quiet_s is not None and item.retained:
-                quiet = loop.time() + quiet_s
+                quiet, asked = loop.time() + quiet_s, False
             yield item
+
+    async def _answer_of_broker(self) -> None:
+        try:
+            await answer_of_broker(self._client)
+        except aiomqtt.MqttError as error:
+            raise _lost(self.target, error) from error
+        # Room for :meth:`pump` to bring what has come before.
+        await asyncio.sleep(_TURN_S)
 
     async def pump(self) -> None:
         """Move messages from the client to the reader and to whoever waits for an answer, until disconnected."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.cli.heard import Heard
-from agents.cli.link import QUIET_S, Link
+from agents.cli.link import Link
+from agents.cli.quiet import QUIET_S
 from bus_schema import topics
 from bus_schema.balancing import Decision
 from bus_schema.charger_messages import Meta, Online, State, Telemetry

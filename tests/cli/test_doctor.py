@@ -63,14 +63,15 @@ def payload(topic, **changes):
     return topic.encode(example.model_copy(update={"ts": time.time_ns() // 1_000_000, **changes}))
 
 
-async def talk(broker, user, *sayings, every_s=0.1):
-    """Publish as ``user`` again and again: ``(topic, payload, retain)``."""
+async def talk(broker, user, *sayings, said_all, every_s=0.1):
+    """Publish as ``user`` again and again: ``(topic, payload, retain)``; set ``said_all`` after the first round."""
     async with client(broker, user) as connection:
         while True:
             for topic, make, retain in sayings:
                 # With a time limit aiomqtt waits by wait_for, which forgets that it was cancelled (Python 3.11) when
                 # the answer comes in the same moment: this would talk for ever.
                 await connection.publish(topic, make(), qos=1, retain=retain, timeout=math.inf)
+            said_all.set()
             await asyncio.sleep(every_s)
 
 
@@ -92,8 +93,14 @@ async def site(broker, *talkers):
     for user, sayings in (("c1", of_charger()), ("ledger", of_agent()), *talkers):
         said[user] += sayings
     everybody = list(said.items())
-    tasks = [asyncio.create_task(talk(broker, user, *sayings)) for user, sayings in everybody]
+    rounds = [asyncio.Event() for _ in everybody]
+    tasks = [
+        asyncio.create_task(talk(broker, user, *sayings, said_all=first_round))
+        for (user, sayings), first_round in zip(everybody, rounds, strict=True)
+    ]
     try:
+        # What is looked at while somebody has yet to connect would not be this site.
+        await eventually(lambda: all(each.is_set() for each in rounds) or any(task.done() for task in tasks), 20)
         yield
     finally:
         for task in tasks:
