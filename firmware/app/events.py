@@ -1,8 +1,9 @@
 """Events on their way to the ledger: numbered, journalled, published, re-sent, forgotten.
 
 At most :data:`IN_FLIGHT` events are published and unacknowledged. Everything unacknowledged is sent again after a
-connection has come up, and when nothing was acknowledged for a while; the wait is jittered, so that a site whose
-ledger comes back is not answered by all chargers at once.
+connection has come up, when the ledger has acknowledged all before a gap in the numbers, and when nothing was
+acknowledged for a while; the wait is jittered, so that a site whose ledger comes back is not answered by all chargers
+at once.
 """
 
 from .contract import EVENT_SESSION_ENDED, EVENT_SESSION_STARTED, TOPIC_EVENT
@@ -151,7 +152,18 @@ class Events:
         self._resend_ms = None
         if self._in_flight:
             self._await_ack(now)
+        if self._stops_at_gap(boot_id, seq):
+            self.rewind()
         return True
+
+    def _stops_at_gap(self, boot_id: str, seq: int) -> bool:
+        """Whether the ledger waits after ``seq`` for numbers that are not on flash, though what follows has been sent.
+
+        Only ``oldest_seq`` can tell it so, and what is in flight was published while an older number was the oldest.
+        Every gap would cost :data:`RESEND_AFTER_MS` without this.
+        """
+        oldest = self._journal.oldest_seq(boot_id)
+        return oldest > seq + 1 and (boot_id, oldest) in self._in_flight
 
     def rewind(self) -> None:
         """Send everything again that the ledger has not acknowledged."""

@@ -17,7 +17,7 @@ SAMPLE = {"session_id": f"{BOOT}-1", "energy_wh": 5, "status": "Charging"}
 
 
 class Sender:
-    """Events with a ledger that acknowledges what has come without a gap."""
+    """Events with a ledger that acknowledges up to the first number that has not come and may still do."""
 
     def __init__(self, seed: int = 1) -> None:
         random = python_random.Random(seed)
@@ -29,11 +29,21 @@ class Sender:
         self.journal = journal
         self.events = Events(journal, messages, self.link, WallClock(self.clock), random.randbytes)
         self.heard: set[int] = set()
+        self.refused: set[int] = set()
+        """Numbers that the flash has not taken."""
+        self._oldest = 1
         self._read = 0
 
     def record(self, count: int) -> None:
         for _ in range(count):
             assert self.events.record("session_sampled", self.clock.now, SAMPLE)
+
+    def refuse(self) -> None:
+        """Record an event that the flash does not take: its number is used up."""
+        self.storage.full = True
+        assert not self.events.record("session_sampled", self.clock.now, SAMPLE)
+        self.storage.full = False
+        self.refused.add(self.events.last_seq)
 
     def pump(self) -> None:
         """Do what is due now, as the charger's round does."""
@@ -50,7 +60,8 @@ class Sender:
         sent, self._read = self.link.sent[self._read :], len(self.link.sent)
         if not lost:
             self.heard |= {message["seq"] for _, message in sent}
-        contiguous = 0
+            self._oldest = max([self._oldest, *(message["oldest_seq"] for _, message in sent)])
+        contiguous = self._oldest - 1
         while contiguous + 1 in self.heard:
             contiguous += 1
         if contiguous and not ack_lost:
@@ -85,7 +96,23 @@ def test_a_link_that_refuses_for_a_moment_does_not_make_it_forget_what_is_in_fli
     assert [message["seq"] for _, message in sender.link.sent] == [1, 2, 3, 4, 1, 2, 3, 4]
 
 
-TROUBLE = st.sampled_from(["record", "lost", "ack_lost", "full", "unreadable", "arrives", "wait"])
+def test_gaps_that_a_refusing_flash_has_left_cost_no_wait() -> None:
+    """The ledger stops before each until ``oldest_seq`` tells it that nothing is to come there."""
+    sender = Sender()
+    for _ in range(5):
+        sender.record(2)
+        sender.refuse()
+    sender.record(1)
+    sender.link.connected = True
+    sender.pump()
+    before = sender.clock.now
+    for _ in range(6):
+        sender.deliver()
+    assert sender.journal.pending == 0 and sender.clock.now == before
+    assert len(sender.link.sent) == 11 + 9 + 7 + 5 + 3 + 1, "what was left, once for each gap"
+
+
+TROUBLE = st.sampled_from(["record", "refuse", "lost", "ack_lost", "full", "unreadable", "arrives", "wait"])
 
 
 @given(st.lists(st.tuples(TROUBLE, st.integers(1, 30)), max_size=25), st.integers(0, 5))
@@ -96,6 +123,8 @@ def test_whatever_was_lost_all_arrive_without_a_new_connection(steps: list[tuple
         sender.link.accepts, sender.storage.unreadable = what != "full", what == "unreadable"
         if what == "record":
             sender.record(min(count, 100 - sender.events.last_seq))
+        elif what == "refuse":
+            sender.refuse()
         elif what == "wait" and sender.journal.pending:
             sender.wait()
             continue
@@ -110,4 +139,4 @@ def test_whatever_was_lost_all_arrive_without_a_new_connection(steps: list[tuple
             break
         sender.wait()
     assert sender.journal.pending == 0
-    assert sender.heard == set(range(1, sender.events.last_seq + 1))
+    assert sender.heard == set(range(1, sender.events.last_seq + 1)) - sender.refused
