@@ -1,11 +1,13 @@
-"""Drivers and the whole start, in what MicroPython and CPython both run: ``life.py drivers`` or ``life.py HOST PORT``.
+"""Drivers and the whole start, in what MicroPython and CPython both run.
 
-``drivers`` prints, line by line and in virtual time, what every driver tells of virtual devices, right and wrong ones.
-With a broker it starts a device by :mod:`firmware.boards.main` on virtual parts and lets a driver come with a card.
+``life.py drivers`` prints, line by line and in virtual time, what every driver tells of virtual devices, right and
+wrong ones. ``life.py HOST PORT FILE`` starts a device by :mod:`firmware.boards.main` on virtual parts, lets a driver
+come with a card, and ends when the file is there: whoever listens has heard enough then.
 """
 
 import asyncio
 import gc
+import os
 import sys
 
 from firmware.app.host_clock import HostClock
@@ -203,7 +205,15 @@ class RealTime(HostClock):
         return self.ticks_ms()
 
 
-async def on_broker(address, port):
+def exists(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+async def on_broker(address, port, enough):
     clock = RealTime()
     host = VirtualHost(clock)
     host.provision("identity", IDENTITY)
@@ -212,7 +222,10 @@ async def on_broker(address, port):
     task = asyncio.create_task(run(host))
     await asyncio.sleep(1.5)
     host.card_reader.cards = [b"\x04\xa2\xb3\xc4"]
-    await asyncio.sleep(2)
+    for _ in range(500):
+        if task.done() or exists(enough):
+            break
+        await asyncio.sleep(0.1)
     if task.done():
         await task
     if hasattr(gc, "mem_alloc"):
@@ -226,4 +239,4 @@ if __name__ == "__main__":
         for part in (meters, counters, readers, others, device):
             part()
     else:
-        asyncio.run(on_broker(sys.argv[1], int(sys.argv[2])))
+        asyncio.run(on_broker(sys.argv[1], int(sys.argv[2]), sys.argv[3]))

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,22 +42,31 @@ async def test_every_driver_tells_the_same_on_micropython_and_cpython(micropytho
 @pytest.mark.broker
 @pytest.mark.parametrize("host", ["micropython", "cpython"])
 async def test_a_device_that_starts_from_nvs_reaches_its_broker(
-    host: str, request: pytest.FixtureRequest, broker: RunningBroker
+    host: str, request: pytest.FixtureRequest, broker: RunningBroker, tmp_path: Path
 ) -> None:
     program = request.getfixturevalue("micropython") if host == "micropython" else sys.executable
     watcher = Listener(broker)
     task = asyncio.create_task(watcher.client.run())
     await eventually(lambda: watcher.client.connected)
-    output = await run(program, broker.host, str(broker.port))
-    await eventually(lambda: watcher.of("charger_event"))
+    enough = tmp_path / "enough"
+    running = asyncio.create_task(run(program, broker.host, str(broker.port), str(enough)))
+
+    def cards() -> list[dict[str, Any]]:
+        return [event for event in watcher.of("charger_event") if event["type"] == "card_presented"]
+
+    def measured() -> list[dict[str, Any]]:
+        # On a busy machine an answer of the meter may come too late, and its values are left out then.
+        return [each for each in watcher.of("charger_telemetry") if "voltage_l1_v" in each]
+
+    await eventually(lambda: running.done() or (cards() and measured()), 45)
+    enough.touch()
+    output = await running
     meta = watcher.of("charger_meta")[-1]
     assert (meta["hardware"], meta["phases"], meta["rated_current_a"]) == ("olimex_esp32_poe 1", 3, 32)
-    # On a busy machine an answer of the meter may come too late, and its values are left out then.
-    telemetry = next(each for each in reversed(watcher.of("charger_telemetry")) if "voltage_l1_v" in each)
+    telemetry = measured()[-1]
     assert [telemetry[f"voltage_l{phase}_v"] for phase in (1, 2, 3)] == [230.0, 231.0, 232.0]
     assert telemetry["energy_wh"] == 1_234_567
-    cards = [event for event in watcher.of("charger_event") if event["type"] == "card_presented"]
-    assert len({event["seq"] for event in cards}) == 1 and cards[0]["id_token"]["value"] == "04A2B3C4"
+    assert len({event["seq"] for event in cards()}) == 1 and cards()[0]["id_token"]["value"] == "04A2B3C4"
     assert "without a broker" not in output and "not a charger" not in output
     if host == "micropython":
         assert int(output.split("heap ")[1].split()[0]) < 400 * 1024
