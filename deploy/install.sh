@@ -12,12 +12,14 @@
 #   /var/lib/chargebus                        the agents' data, each file its agent's own
 #   /etc/mosquitto/conf.d/chargebus.conf      the broker's configuration
 #   /etc/mosquitto/chargebus/                 its certificate, access list and revoked certificates: /etc/chargebus/broker
-#   /etc/systemd/system/chargebus@.service    and chargebus.target, mosquitto.service.d/chargebus.conf
+#   /etc/chargebus/limits.nft                 what one address may send to the broker, and limits.d/ for exceptions
+#   /etc/systemd/system/chargebus@.service    and chargebus.target, chargebus-limits.service,
+#                                             mosquitto.service.d/chargebus.conf
 #
 # To uninstall, keeping /etc/chargebus and /var/lib/chargebus:
-#   systemctl disable --now 'chargebus@*' chargebus.target
+#   systemctl disable --now 'chargebus@*' chargebus.target chargebus-limits
 #   rm -r /etc/systemd/system/chargebus@.service /etc/systemd/system/chargebus.target \
-#         /etc/systemd/system/mosquitto.service.d/chargebus.conf /etc/mosquitto/conf.d/chargebus.conf \
+#         /etc/systemd/system/chargebus-limits.service /etc/systemd/system/mosquitto.service.d/chargebus.conf /etc/mosquitto/conf.d/chargebus.conf \
 #         /etc/mosquitto/chargebus /opt/chargebus /usr/local/bin/chargebus
 #   systemctl daemon-reload && systemctl restart mosquitto
 #   getent passwd | grep -o '^chargebus-[a-z_]*' | xargs -n 1 deluser --system; delgroup --system chargebus
@@ -58,7 +60,7 @@ put() {
 
 install_packages() {
     missing=""
-    for package in mosquitto python3-venv; do
+    for package in mosquitto nftables python3-venv; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
     done
     [ -z "$missing" ] || {
@@ -176,7 +178,14 @@ install_broker() {
     put deploy/mosquitto/mosquitto.conf "$broker/conf.d/chargebus.conf" 644
 }
 
+# A flood must not reach the broker; what an operator has excepted stays.
+install_limits() {
+    mkdir -p "$settings/limits.d"
+    put deploy/nftables/limits.nft "$settings/limits.nft" 644
+}
+
 install_units() {
+    put deploy/systemd/chargebus-limits.service "$units/chargebus-limits.service" 644
     put deploy/systemd/chargebus@.service "$units/chargebus@.service" 644
     put deploy/systemd/chargebus.target "$units/chargebus.target" 644
     put deploy/systemd/mosquitto.service.d/chargebus.conf "$units/mosquitto.service.d/chargebus.conf" 644
@@ -184,8 +193,8 @@ install_units() {
 
 start() {
     systemctl daemon-reload
-    systemctl enable --quiet mosquitto chargebus.target
-    systemctl restart mosquitto
+    systemctl enable --quiet mosquitto chargebus.target chargebus-limits
+    systemctl restart chargebus-limits mosquitto
     # Every agent that has a table in site.toml.
     agents | while read -r agent; do
         grep -q "^\[$agent\]" "$settings/site.toml" || continue
@@ -213,5 +222,6 @@ make_broker_folder
 begin_with_new_sessions
 give_data
 install_broker
+install_limits
 install_units
 if [ -z "$root" ]; then start; fi

@@ -112,8 +112,9 @@ TIMED = {
     "answering": ("--chargers", "50", "--commands", "500"),
     "balancing": ("--readings", "6", "--steps", "5"),
     "committing": ("--events", "20000", "--rounds", "1"),
-    # The target of 3 is not met yet: this only notices when it gets much worse.
-    "ledger_fairness": ("--rounds", "3", "--at-most", "40"),
+    # The target of 3 is for an idle machine; without limits the flood's ratio is in the thousands.
+    "ledger_fairness": ("--rounds", "3", "--at-most", "20"),
+    "ledger_flood": ("--rounds", "1", "--at-most", "20"),
     "ocpp_charge_points": ("--starts", "200"),
     "ocpp_messages": ("--rounds", "3", "--count", "500"),
     "ocpp_stations": ("--stations", "50", "--steady", "2"),

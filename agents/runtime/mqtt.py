@@ -186,7 +186,6 @@ class MqttTransport:
             timeout=ANSWER_TIMEOUT_S,
             will=None if will is None else aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
             tls_context=options.tls_context(),
-            socket_options=[NO_DELAY],
         )
         client.pending_calls_threshold = 65_535  # Only the threshold of a warning.
         return client
@@ -249,7 +248,14 @@ def _take_messages(inner: paho.Client, take: Take) -> None:
     create = getattr(reached, "_create_socket", None)
     if create is None:
         raise TypeError("paho makes its socket elsewhere: adapt _take_messages")
-    reached._create_socket = lambda: MessageSocket(create(), take)
+
+    def reading() -> MessageSocket:
+        connected = create()
+        # aiomqtt sets its ``socket_options`` only on what is a socket.socket, and passes over all else in silence.
+        connected.setsockopt(*NO_DELAY)
+        return MessageSocket(connected, take)
+
+    reached._create_socket = reading
     # Those that MessageSocket leaves to paho.
     inner.on_message = lambda _client, _userdata, message: take(
         message.topic, bytes(message.payload), message.qos, message.retain, message.mid

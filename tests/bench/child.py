@@ -6,13 +6,17 @@ import sys
 from types import TracebackType
 from typing import Self
 
+from tests.networks import in_network_of
+
 
 class Child:
     """``python -m MODULE ARGUMENTS…`` that prints a line when it has done a part, and waits for one before the next."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
-        """Start it."""
+    def __init__(self, module: str, *arguments: str, network_of: int | None = None) -> None:
+        """Start it; in the network of a process, where one is named."""
         command = [sys.executable, "-m", module, *arguments]
+        if network_of is not None:
+            command = in_network_of(network_of, *command)
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     async def line(self) -> str:

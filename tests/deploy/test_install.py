@@ -37,6 +37,9 @@ def test_it_can_be_run_twice(tmp_path: Path) -> None:
     assert (broker / "chargebus/broker.key").stat().st_mode & 0o777 == 0o600
     assert (broker / "chargebus/mosquitto.acl").read_text() == (settings / "broker/mosquitto.acl").read_text()
     assert (broker / "conf.d/chargebus.conf").read_text() == (ROOT / "deploy/mosquitto/mosquitto.conf").read_text()
+    assert (settings / "limits.nft").read_text() == (ROOT / "deploy/nftables/limits.nft").read_text()
+    assert 'include "/etc/chargebus/limits.d/*.nft"' in (settings / "limits.nft").read_text()
+    assert (settings / "limits.d").is_dir()
     assert (tmp_path / "opt/chargebus/agents/registry.py").exists()
     assert not list((tmp_path / "opt/chargebus").rglob("__pycache__"))
     (settings / "site.toml").write_text((settings / "site.toml").read_text() + "# mine\n")
@@ -97,8 +100,10 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert "/opt/chargebus/.venv/bin/chargebus agent %i --config /etc/chargebus/site.toml" in text
     (tmp_path / "chargebus@.service").write_text(text.replace("/opt/chargebus/.venv/bin/chargebus", "/bin/true"))
     (tmp_path / "chargebus@ledger.service").symlink_to(tmp_path / "chargebus@.service")
-    (tmp_path / "chargebus.target").write_text((UNITS / "chargebus.target").read_text())
-    units = [str(tmp_path / name) for name in ("chargebus@ledger.service", "chargebus.target")]
+    for name in ("chargebus.target", "chargebus-limits.service"):
+        (tmp_path / name).write_text((UNITS / name).read_text())
+    names = ("chargebus@ledger.service", "chargebus.target", "chargebus-limits.service")
+    units = [str(tmp_path / name) for name in names]
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units],
         capture_output=True, text=True, timeout=60,

@@ -108,6 +108,13 @@ class Connection:
         assert isinstance(inner, MessageSocket)
         inner.shutdown(socket.SHUT_RDWR)
 
+    def delays(self) -> bool:
+        """Tell whether the second of two small messages waits for the first one's acknowledgement (Nagle)."""
+        assert self.transport._client is not None
+        inner = _paho_of(self.transport._client).socket()
+        assert isinstance(inner, MessageSocket)
+        return not inner._inner.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
     def reasons(self) -> list[str]:
         return [entry["reason"] for entry in self.logs.entries if entry["event"] == "broker_unavailable"]
 
@@ -127,6 +134,13 @@ async def test_aiomqtt_still_keeps_its_paho_client_where_we_reach_for_it() -> No
     client._client = None  # type: ignore[assignment]
     with pytest.raises(TypeError, match="adapt _paho_of"):
         _paho_of(client)
+
+
+@pytest.mark.broker
+async def test_no_small_message_waits_for_the_one_before(broker: RunningBroker) -> None:
+    async with Connection(broker) as connection:
+        await connection.up()
+        assert not connection.delays()
 
 
 @pytest.mark.broker
