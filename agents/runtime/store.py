@@ -24,7 +24,7 @@ from sqlalchemy.pool import StaticPool
 
 from agents.runtime.revision import is_newest
 from agents.runtime.store_errors import DatabaseDamaged, NewerDatabase, StoreUnavailable, StoreUrlError
-from agents.runtime.store_failures import is_damage, reason_to_retry
+from agents.runtime.store_failures import is_damage, reason_to_retry, words_for
 from agents.runtime.store_file import FileId, Loss, StoreFile
 
 __all__ = ["DatabaseDamaged", "NewerDatabase", "Store", "StoreUnavailable", "StoreUrlError"]
@@ -80,7 +80,9 @@ class Store:
                 return self._file.note_deletion(now_ms)
             damage = self._file.damage()
             return None if damage is None else self._file.set_aside(damage, now_ms)
-        except (OSError, sqlite3.OperationalError) as error:
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"{self._where()}: {words_for(error)}") from error
+        except OSError as error:
             raise StoreUnavailable(f"{self._where()}: cannot be checked: {error}") from error
 
     @property
@@ -125,8 +127,12 @@ class Store:
                     upgrade(connection, self._migrations)
         except DBAPIError as error:
             raise self._translated(error) from error
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             self._file.mark_seen()
+        except OSError as error:
+            raise StoreUnavailable(f"{self._where()}: cannot be noted as begun: {error}") from error
 
     def revisions(self) -> tuple[str, ...]:
         """Return the revisions that the database is at, empty before the first :meth:`upgrade`. Blocks."""

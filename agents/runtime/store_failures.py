@@ -27,6 +27,11 @@ _POSTGRESQL: Mapping[str, str] = {
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+def words_for(error: sqlite3.Error) -> str:
+    """Return what an operator should be told about an error of SQLite: its own words where we have no better ones."""
+    return _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, str(error))
+
+
 def is_damage(error: DBAPIError) -> bool:
     """Tell whether SQLite says that the file is no usable database."""
     code = getattr(error.orig, "sqlite_errorcode", None)
@@ -36,8 +41,8 @@ def is_damage(error: DBAPIError) -> bool:
 def reason_to_retry(error: DBAPIError) -> str | None:
     """Return in words why the database is unavailable, or None if the same work would fail again."""
     cause = error.orig
+    # Extended codes (SQLITE_BUSY_SNAPSHOT, SQLITE_IOERR_WRITE) carry the primary one in their low byte.
     if isinstance(cause, sqlite3.OperationalError):
-        # Extended codes (SQLITE_BUSY_SNAPSHOT, SQLITE_IOERR_WRITE) carry the primary one in their low byte.
         code = getattr(cause, "sqlite_errorcode", None)
         return None if code is None else _SQLITE.get(code & 0xFF)
     state = getattr(cause, "sqlstate", None)
