@@ -92,6 +92,7 @@ class ExpiryNeverRaises(Check):
             self._answered(box, model, message)
         elif isinstance(message, Meta):
             self._told(model, message)
+            self._bound_changed(box, model)
         elif isinstance(message, State):
             self._compare(box, model, message)
 
@@ -112,18 +113,21 @@ class ExpiryNeverRaises(Check):
             model.remembered.discard(command.source)
             model.leases.pop(command.source, None)
         else:
-            required = set(model.settings["required_sources"])
+            self._require(model, command.settings.get("required_sources", model.settings["required_sources"]))
             model.settings.update(command.settings)
-            # Whoever takes a requirement back says that this source need not be awaited any longer.
-            model.remembered -= required - set(model.settings["required_sources"])
         self._bound_changed(box, model)
+
+    def _require(self, model: _Model, sources: list[str]) -> None:
+        # Whoever takes a requirement back says that this source need not be awaited any longer.
+        model.remembered -= set(model.settings["required_sources"]) - set(sources)
+        model.settings["required_sources"] = sources
 
     def _told(self, model: _Model, meta: Meta) -> None:
         for patch in model.unsure:
             if patch.get("fallback_current_a", -1) == meta.fallback_current_a:
                 model.settings["fallback_current_a"] = meta.fallback_current_a
             if patch.get("required_sources") == meta.required_sources:
-                model.settings["required_sources"] = meta.required_sources
+                self._require(model, meta.required_sources)
             if "max_current_a" in patch:
                 model.settings["max_current_a"] = max(model.settings["max_current_a"], patch["max_current_a"])
         model.unsure.clear()
@@ -151,10 +155,11 @@ class ExpiryNeverRaises(Check):
         limits = [max([settings["max_current_a"], *(p.get("max_current_a", 0) for p in model.unsure)])]
         for lease in model.leases.values():
             limits.append(lease.current_a if now_ms < lease.ends_ms else min(lease.current_a, fallback_a))
-        required = set(settings["required_sources"])
+        required, awaited = set(settings["required_sources"]), set(model.remembered)
         for patch in model.unsure:
+            awaited -= required - set(patch.get("required_sources", required))
             required &= set(patch.get("required_sources", required))
-        if (required | model.remembered) - set(model.leases):
+        if (required | awaited) - set(model.leases):
             limits.append(fallback_a)
         return min(limits)
 
