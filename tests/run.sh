@@ -17,7 +17,8 @@
 #   browser        the page in a real browser
 #   broker         one part at a time with a real broker
 #   micropython32  the tests on MicroPython once more, on its build for 32 bits
-#   bench          short rounds of the benchmarks that measure time
+#   answers        short rounds of the benchmarks that wait for answers
+#   bench          short rounds of the benchmarks that measure speed
 #   figures        what the README promises, measured in full: an hour; only when it is named
 #   campaigns      worlds, kills and power losses by the thousand: four hours; only when it is named
 #

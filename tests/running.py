@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from tests import summary
-from tests.stages import AT_ONCE, RESULTS, ROOT, STAGES, Lane, Stage, Step
+from tests.stages import AT_ONCE, ORDER, RESULTS, ROOT, STAGES, Lane, Stage, Step
 
 SILENT_S = 1800.0
 """No test may take longer than 900 s, and each that ends prints a dot."""
@@ -145,7 +145,7 @@ class Lanes:
 
     def run(self) -> bool:
         """Run them all; tell whether nobody has stopped that."""
-        for lanes in ((Lane.COMPUTING, Lane.WAITING), (Lane.ALONE,)):
+        for lanes in ORDER:
             threads = self._threads(lanes)
             for thread in threads:
                 thread.start()
