@@ -68,6 +68,17 @@ async def test_a_raise_is_covered_only_once_it_is_written() -> None:
     assert await store.left() == {"c1": [(16.0, 105.0)]}
 
 
+async def test_a_new_life_says_how_often_earlier_ones_have_written() -> None:
+    """Less would be taken for an older copy of the database, in which grants are missing."""
+    store = Slow()
+    records = await begun(store)
+    assert records.written == 0
+    await records.cover({"c1": draws(16.0)}, 0.0)
+    await records.cover({"c1": draws(20.0)}, 1.0)
+    assert records.written == 2
+    assert (await begun(store)).written == 2
+
+
 async def test_an_end_is_covered_as_the_current_is() -> None:
     store = Slow()
     records = await begun(store)
