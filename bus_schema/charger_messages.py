@@ -136,6 +136,8 @@ class State(ChargerMessage):
     """Source of the smallest limit: a lease's, or ``cable``, ``hardware``, ``temperature``, ``fallback``, ``pause``."""
     limit_reason: Text
     """The same in words that an operator understands (invariant 8)."""
+    possible_current_a: CurrentA | None = None
+    """What cable, hardware and temperature allow now, per phase, whoever limits it further; null where unknown."""
     energy_wh: EnergyWh | None
     """Lifetime register of the meter; null until it has been read."""
     session: ActiveSession | None = None

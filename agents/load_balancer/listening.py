@@ -135,7 +135,7 @@ class Listening(Agent[LoadBalancerSettings]):
             self.heard.unknown.add(name)
             return
         now_s = self.clock.monotonic_s()
-        before = (view.session, view.wants_energy(), view.cap_a)
+        before = (view.session, view.wants_energy(), view.possible_a)
         silent = view.is_silent(now_s)
         if received.retained and view.state is not None:
             return
@@ -149,7 +149,7 @@ class Listening(Agent[LoadBalancerSettings]):
                 self.heard.clocks[name] = (received.received_ms - state.ts) / 1000
                 self.decider.late_s = max(map(self.heard.late_s, self.heard.clocks))
                 self._compare_lease(name, state, now_s)
-        if silent or before != (view.session, view.wants_energy(), view.cap_a):
+        if silent or before != (view.session, view.wants_energy(), view.possible_a):
             await self.act_at_once()
 
     def _compare_lease(self, name: str, state: State, now_s: float) -> None:
@@ -195,12 +195,13 @@ class Listening(Agent[LoadBalancerSettings]):
 
     @on(GRID_TELEMETRY)
     async def grid(self, received: Received[GridTelemetry]) -> None:
-        """Take a meter's reading; act at once on too much."""
+        """Take a meter's reading; act at once on too much. One that the broker has kept says what was, not what is."""
         meter, reading = received.address.ids["meter"], received.message
-        if meter not in self.decider.meters:
+        if meter not in self.decider.meters or received.retained:
             return
         currents = (reading.current_l1_a, reading.current_l2_a, reading.current_l3_a)
-        if self.decider.take_reading(meter, currents, reading.ts, self.clock.monotonic_s()):
+        now_s, utc_ms = self.clock.monotonic_s(), self.clock.now_ms()
+        if self.decider.take_reading(meter, currents, reading.ts, now_s, utc_ms):
             await self.act_at_once()
 
     # --- orders: replies, and other people's ---

@@ -22,6 +22,9 @@ NOISE_A = 2.0
 NOISE_SHARE = 0.1
 """A meter and the chargers' own may differ by so much."""
 
+AHEAD_S = 60.0
+"""A reading from so far in the future says nothing about its age: the clocks differ."""
+
 BELIEF_S = 10.0
 """A reading that cannot be true is forgiven for so long: chargers and meter are not read at the same moment."""
 
@@ -70,6 +73,8 @@ class GridMeter:
         self._changed_s = 0.0
         self._ts: int | None = None
         self._ts_s = 0.0
+        self._old_s: float | None = None
+        self._old_words = ""
         self._mad_s: float | None = None
         self._low_s: float | None = None
         self._low_words = ""
@@ -77,12 +82,20 @@ class GridMeter:
         self._steps: deque[tuple[float, float, float]] = deque(maxlen=64)
         self._phases = {phase: _Phase() for phase in PHASES}
 
-    def take(self, currents: Sequence[float | None], ts: int | None, drawn: Mapping[str, Drawn], now_s: float) -> bool:
-        """Take a reading of L1, L2, L3; return whether the circuit carries more than it may now."""
+    def take(
+        self, currents: Sequence[float | None], ts: int | None, utc_ms: int, drawn: Mapping[str, Drawn], now_s: float
+    ) -> bool:
+        """Take a reading of L1, L2, L3, made at ``ts``; return whether the circuit carries more than it may now.
+
+        ``utc_ms`` is the date here, in UTC milliseconds as ``ts`` is; that is None from a meter that knows no date, of
+        which nobody can say how old its readings are.
+        """
         self.readings += 1
         if any(value is None for value in currents) or len(currents) != len(PHASES):
             return False  # Unknown is not zero: it is as if the meter were silent.
         values = tuple(float(value) for value in currents if value is not None)
+        if ts is not None and self._is_old(ts, utc_ms, now_s):
+            return False
         if ts is not None and ts != self._ts:
             self._ts, self._ts_s = ts, now_s
         if any(abs(value) > self._most_a for value in values):
@@ -96,6 +109,20 @@ class GridMeter:
             overload = self._estimate(phase, value, drawn.get(phase, Drawn()), now_s) or overload
         self._judge(values, drawn, now_s)
         return overload
+
+    def _is_old(self, ts: int, utc_ms: int, now_s: float) -> bool:
+        """Tell whether a reading says what was, and not what is: then it is none."""
+        age_s = (utc_ms - ts) / 1000
+        words = ""
+        if not -AHEAD_S <= age_s <= self.meter.silent_s:
+            when = f"{age_s:.0f} s old" if age_s > 0 else f"{-age_s:.0f} s ahead of this computer's clock"
+            words = f"its readings are {when}; is its clock right?"
+        elif self._ts is not None and ts < self._ts and now_s - self._ts_s <= self.meter.silent_s:
+            # Should its clock have been set back, there are no others: then they count after a while.
+            words = "its readings come in the wrong order"
+        if words:
+            self._old_s, self._old_words = now_s, words
+        return bool(words)
 
     def _estimate(self, phase: str, value: float, drawn: Drawn, now_s: float) -> bool:
         state = self._phases[phase]
@@ -154,10 +181,12 @@ class GridMeter:
         name = self.meter.name
         if self._mad_s is not None and (self._heard_s is None or self._mad_s > self._heard_s):
             return f"grid meter {name} reads more than {self._most_a:.0f} A, which cannot be"
-        if self._heard_s is None:
-            return f"grid meter {name} has not said anything yet"
-        silent_s = now_s - self._heard_s
-        if silent_s > self.meter.silent_s:
+        silent_s = None if self._heard_s is None else now_s - self._heard_s
+        if silent_s is None or silent_s > self.meter.silent_s:
+            if self._old_s is not None and now_s - self._old_s <= self.meter.silent_s:
+                return f"grid meter {name}: {self._old_words}"
+            if silent_s is None:
+                return f"grid meter {name} has not said anything yet"
             return f"grid meter {name} has been silent for {silent_s:.0f} s"
         if self._ts is not None and now_s - self._ts_s > max(STALE_S, self.meter.silent_s):
             return f"grid meter {name} repeats a reading of {now_s - self._ts_s:.0f} s ago"

@@ -26,7 +26,6 @@ WINDOW_S = 3.0
 """Chargers and meters are read at moments that differ by at most this."""
 
 _NO_ENERGY = frozenset({ChargerStatus.FINISHING, ChargerStatus.FAULTED, ChargerStatus.UNAVAILABLE})
-_OTHER_LIMITS = frozenset({"cable", "hardware", "temperature"})
 
 
 @dataclass(slots=True)
@@ -43,8 +42,6 @@ class ChargerView:
     wish: Wish | None = None
     session: str = ""
     session_from_s: float = 0.0
-    cap_a: float | None = None
-    """What cable, hardware or heat were last seen to allow in this session. A."""
     _telemetry_s: float = -1e18
     _measured: tuple[float, ...] = ()
     _recent: deque[tuple[float, tuple[float, ...]]] = field(default_factory=deque)
@@ -56,9 +53,7 @@ class ChargerView:
         self.state, self.state_s, self.heard_s = state, now_s, now_s
         session = "" if state.session is None else state.session.session_id
         if session != self.session:
-            self.session, self.session_from_s, self.cap_a = session, now_s, None
-        if state.limited_by in _OTHER_LIMITS and state.offered_current_a > 0:
-            self.cap_a = state.offered_current_a
+            self.session, self.session_from_s = session, now_s
 
     def take_telemetry(self, telemetry: Telemetry, now_s: float) -> None:
         """Take measured values; unknown ones are left out, never taken for 0."""
@@ -73,6 +68,12 @@ class ChargerView:
             self._recent.popleft()
 
     # --- what follows ---
+
+    @property
+    def possible_a(self) -> float:
+        """What cable, hardware and temperature allow, as far as the charger has said. A."""
+        said_a = None if self.state is None else self.state.possible_current_a
+        return self.charger.rated_a if said_a is None else min(said_a, self.charger.rated_a)
 
     def is_silent(self, now_s: float) -> bool:
         """Tell whether it is offline, or has said nothing for long."""
@@ -117,7 +118,7 @@ class ChargerView:
         state, charger = self.state, self.charger
         if state is None or state.session is None or not self.wants_energy():
             return None
-        most_a = min(self.others_a(fallback_a), charger.rated_a, charger.rated_a if self.cap_a is None else self.cap_a)
+        most_a = min(self.others_a(fallback_a), self.possible_a)
         started = state.session.started_ts
         session_s = now_s - self.session_from_s
         if started is not None and utc_ms > started:

@@ -50,7 +50,7 @@ class Drive:
         self._changed_at = 0
         self.offered_a = 0.0
         """What the pilot was told to offer."""
-        self.limit = Limit(0.0, "hardware", "")
+        self.limit = Limit(0.0, "hardware", "", 0.0)
         """What binds now."""
         self.next_ms: int | None = None
         """Ticks at which a higher current may be told."""

@@ -13,26 +13,34 @@ MIN_CURRENT_A = 6.0
 class Limit:
     """The smallest limit: its amperes, the word for whoever limits, and the same for an operator."""
 
-    def __init__(self, current_a: float, limited_by: str, reason: str) -> None:
+    def __init__(self, current_a: float, limited_by: str, reason: str, possible_a: float) -> None:
         self.current_a = current_a
         self.limited_by = limited_by
         self.reason = reason
+        self.possible_a = possible_a
+        """What cable, hardware and temperature allow, whoever limits it further."""
 
     def offer_a(self) -> float:
         """What is offered: the limit, or nothing if a car cannot be told so little. Never rounded up."""
         return self.current_a if self.current_a >= MIN_CURRENT_A else 0.0
 
 
+_PHYSICAL = ("cable", "hardware", "temperature")
+
+
 def smallest(candidates: "list[tuple[float, str, str]]") -> Limit:
     """Return the smallest of ``(current_a, limited_by, reason)``; of equal ones the first."""
     best = candidates[0]
+    possible_a = None
     for candidate in candidates:
         if candidate[0] < best[0]:
             best = candidate
+        if candidate[1] in _PHYSICAL and (possible_a is None or candidate[0] < possible_a):
+            possible_a = candidate[0]
     current_a, limited_by, reason = best
     if 0 < current_a < MIN_CURRENT_A:
         reason = "0 A: below the 6 A that a car needs (%s)" % reason
-    return Limit(current_a, limited_by, reason)
+    return Limit(current_a, limited_by, reason, current_a if possible_a is None else possible_a)
 
 
 def of_cable(cable_a: float) -> tuple[float, str, str]:

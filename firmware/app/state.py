@@ -47,6 +47,7 @@ class StateText:
             snap.offered_current_a,
             limit.limited_by,
             limit.reason,
+            limit.possible_a,
             None if session is None else session.session_id,
             sessions.awaited is not None,
             tuple([(source, lease.current_a, lease.expired) for source, lease in leases.by_source.items()]),
@@ -66,7 +67,11 @@ class StateText:
             _TRUE[bool(snap.contactor_closed)],
             snap.offered_current_a,
         )
-        limited = '"limited_by":"%s","limit_reason":%s,' % (limit.limited_by, _text(clip(limit.reason)))
+        limited = '"limited_by":"%s","limit_reason":%s,"possible_current_a":%.2f,' % (
+            limit.limited_by,
+            _text(clip(limit.reason)),
+            limit.possible_a,
+        )
         parts = [head, pilot, limited, '"energy_wh":%s,"journal_pending":%d,"last_seq":%s,']
         parts.append('"available":%s,"paused":%s,' % (_TRUE[service.available], _TRUE[sessions.paused]))
         if service.reservation is not None:

@@ -190,11 +190,11 @@ class Site:
             )
             self.say(CHARGER_TELEMETRY, telemetry, charger=stub.name)
 
-    def meter(self, name: str, current_a: float) -> None:
-        reading = GridTelemetry(
-            ts=self.clock.now_ms(), current_l1_a=current_a, current_l2_a=current_a, current_l3_a=current_a
-        )
-        self.say(GRID_TELEMETRY, reading, meter=name)
+    def meter(self, name: str, current_a: float, *, age_s: float = 0.0, retained: bool = False) -> None:
+        """Let a meter say a reading that it made ``age_s`` ago."""
+        ts = self.clock.now_ms() - round(age_s * 1000)
+        reading = GridTelemetry(ts=ts, current_l1_a=current_a, current_l2_a=current_a, current_l3_a=current_a)
+        self.say(GRID_TELEMETRY, reading, meter=name, retained=retained)
 
     def house(self, meter: str, other_a: float) -> None:
         """Let the meter see the chargers and other loads, which flicker as real ones do."""

@@ -392,6 +392,22 @@ async def test_a_lost_meter_leaves_a_stated_share() -> None:
         assert "20 A because grid meter main" in site.decision("c1").explanation
 
 
+@pytest.mark.parametrize(
+    "old",
+    [{"retained": True}, {"age_s": 3600.0}, {"age_s": 10.5}, {"retained": True, "age_s": 3600.0}, {"age_s": -90.0}],
+)
+async def test_a_reading_of_what_was_frees_no_current(old: dict[str, Any]) -> None:
+    """C2: 25 A, a house that draws 17 A, and a meter that is silent: an old reading of 6.2 A let c1 have 24 A."""
+    table = {"circuits": {"main": {"limit_a": 25.0, "meter": "main"}}, "chargers": {"c1": {"circuit": "main"}}}
+    async with Site(table) as site:
+        await site.ready("c1")
+        assert site.chargers["c1"].lease_a == 6
+        await site.run(20, lambda: site.meter("main", 6.2 + site.clock.time_s % 7 / 50, **old))
+        assert site.chargers["c1"].lease_a == 6
+        why = site.alarms()["balancer-meter-main"].text
+        assert ("not said anything" if old.get("retained") else "is its clock right?") in why
+
+
 async def test_why_tells_the_story_page_by_page() -> None:
     async with Site() as site:
         await site.ready("c1", "c2")

@@ -17,7 +17,7 @@ def test_surplus_is_what_flows_back_at_the_voltage_of_the_site(voltage_v: float)
     )
     decider = Decider(site, Safety(site), Settings(), 105.0)
     for second in range(12):
-        decider.take_reading("main", (-10.0 - second / 100, 2.0, -5.0), second * 1000, float(second))
+        decider.take_reading("main", (-10.0 - second / 100, 2.0, -5.0), second * 1000, float(second), second * 1000)
     surplus = decider._outlook(12.0, 12_000).solar_surplus_w
     assert surplus is not None
     assert surplus.at(0.0) == pytest.approx(13.11 * voltage_v)

@@ -22,6 +22,13 @@ def lease(
     assert reply["stage"] == "done", reply
 
 
+def test_what_is_possible_is_told_whoever_limits_it_further() -> None:
+    candidates = [limits.of_hardware(32.0, 32.0), limits.of_cable(20.0), limits.of_temperature(25.0, 71.0)]
+    assert limits.smallest(candidates).possible_a == 20.0
+    assert limits.smallest([*candidates, (6.0, "load_balancer", "")]).possible_a == 20.0
+    assert limits.smallest([limits.of_hardware(32.0, 16.0), limits.of_cable(0.0)]).possible_a == 0.0
+
+
 def test_the_smallest_limit_binds_and_is_explained() -> None:
     bench = Bench()
     bench.charge()
