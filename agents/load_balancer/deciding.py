@@ -25,6 +25,7 @@ from agents.load_balancer.prices import Prices
 from agents.load_balancer.safety import Approved, Safety
 from agents.load_balancer.site import PHASES, Kind, Meter, Site, SiteCharger, build_unchecked
 from agents.load_balancer.views import ChargerView
+from bus_schema.balancing import GridTelemetry
 
 HORIZON_S = 16 * 3600.0
 """How far contract limits are told to the planner."""
@@ -128,13 +129,11 @@ class Decider:
 
     # --- meters ---
 
-    def take_reading(
-        self, meter: str, currents: tuple[float | None, ...], ts: int | None, now_s: float, utc_ms: int
-    ) -> bool:
-        """Take a meter's reading of the time ``ts``; return whether it must be acted on at once."""
+    def take_reading(self, meter: str, reading: GridTelemetry, now_s: float, utc_ms: int) -> bool:
+        """Take a meter's reading; return whether it must be acted on at once."""
         circuit = self.site.meters[meter]
         drawn = {phase: self.drawn_on(circuit.name, phase, now_s) for phase in PHASES}
-        return self.meters[meter].take(currents, ts, utc_ms, drawn, now_s)
+        return self.meters[meter].take(reading, utc_ms, drawn, now_s)
 
     def drawn_on(self, circuit: str, phase: str, now_s: float) -> Drawn:
         """Return what the chargers of a circuit draw on a phase."""

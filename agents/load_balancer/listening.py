@@ -199,9 +199,7 @@ class Listening(Agent[LoadBalancerSettings]):
         meter, reading = received.address.ids["meter"], received.message
         if meter not in self.decider.meters or received.retained:
             return
-        currents = (reading.current_l1_a, reading.current_l2_a, reading.current_l3_a)
-        now_s, utc_ms = self.clock.monotonic_s(), self.clock.now_ms()
-        if self.decider.take_reading(meter, currents, reading.ts, now_s, utc_ms):
+        if self.decider.take_reading(meter, reading, self.clock.monotonic_s(), self.clock.now_ms()):
             await self.act_at_once()
 
     # --- orders: replies, and other people's ---

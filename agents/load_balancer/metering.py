@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agents.load_balancer.directions import directed
 from agents.load_balancer.site import PHASES, Measures, Meter
+from bus_schema.balancing import GridTelemetry
 
 FROZEN_S = 300.0
 """A meter that repeats itself to the last digit for so long is frozen: real loads flicker."""
@@ -68,7 +70,10 @@ class GridMeter:
         self.export_a: dict[str, float] = {}
         self._most_a = MOST_TIMES_LIMIT * limit_a
         self._limit_a = limit_a
+        self.directions_by_power = False
+        """Whether the newest reading's currents had no signs, and its power did."""
         self._last: tuple[float, ...] | None = None
+        self._said: tuple[float | None, ...] | None = None
         self._heard_s: float | None = None
         self._changed_s = 0.0
         self._ts: int | None = None
@@ -82,33 +87,46 @@ class GridMeter:
         self._steps: deque[tuple[float, float, float]] = deque(maxlen=64)
         self._phases = {phase: _Phase() for phase in PHASES}
 
-    def take(
-        self, currents: Sequence[float | None], ts: int | None, utc_ms: int, drawn: Mapping[str, Drawn], now_s: float
-    ) -> bool:
-        """Take a reading of L1, L2, L3, made at ``ts``; return whether the circuit carries more than it may now.
+    def take(self, reading: GridTelemetry, utc_ms: int, drawn: Mapping[str, Drawn], now_s: float) -> bool:
+        """Take a reading; return whether the circuit carries more than it may now.
 
-        ``utc_ms`` is the date here, in UTC milliseconds as ``ts`` is; that is None from a meter that knows no date, of
-        which nobody can say how old its readings are.
+        ``utc_ms`` is the date here. A reading without a ``ts`` is from a meter that knows no date, of which nobody can
+        say how old its readings are.
         """
         self.readings += 1
-        if any(value is None for value in currents) or len(currents) != len(PHASES):
+        currents = (reading.current_l1_a, reading.current_l2_a, reading.current_l3_a)
+        measured = [float(value) for value in currents if value is not None]
+        if len(measured) != len(PHASES):
             return False  # Unknown is not zero: it is as if the meter were silent.
-        values = tuple(float(value) for value in currents if value is not None)
+        ts = reading.ts
         if ts is not None and self._is_old(ts, utc_ms, now_s):
             return False
         if ts is not None and ts != self._ts:
             self._ts, self._ts_s = ts, now_s
-        if any(abs(value) > self._most_a for value in values):
+        if any(abs(value) > self._most_a for value in measured):
             self._mad_s = now_s
             return False
         self._heard_s = now_s
-        if values != self._last:
-            self._last, self._changed_s = values, now_s
+        # Anything that moves is life: a house may draw the same whole amperes for hours (C5).
+        said = (*currents, reading.power_w, reading.import_energy_wh, reading.export_energy_wh)
+        if said != self._said:
+            self._said, self._changed_s = said, now_s
+        self._last = values = self._directed(measured, reading)
         overload = False
         for phase, value in zip(PHASES, values, strict=True):
             overload = self._estimate(phase, value, drawn.get(phase, Drawn()), now_s) or overload
         self._judge(values, drawn, now_s)
         return overload
+
+    def _directed(self, measured: Sequence[float], reading: GridTelemetry) -> tuple[float, ...]:
+        if reading.power_w is None or not self.meter.solar:
+            return tuple(measured)
+        said = (reading.voltage_l1_v, reading.voltage_l2_v, reading.voltage_l3_v)
+        voltages = [self.meter.voltage_v if volts is None else volts for volts in said]
+        step_a = 1.0 if all(value == int(value) for value in measured) else 0.1
+        values = directed(measured, voltages, reading.power_w, step_a)
+        self.directions_by_power = values != list(measured)
+        return tuple(values)
 
     def _is_old(self, ts: int, utc_ms: int, now_s: float) -> bool:
         """Tell whether a reading says what was, and not what is: then it is none."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bus_schema.balancing import GridTelemetry
 from bus_schema.charger_messages import ActiveSession, Lease, State
 from bus_schema.words import ChargerStatus, CpState
 
@@ -43,3 +44,9 @@ def state(
         session=active,
         leases=list(leases),
     )
+
+
+def said(currents: tuple[float | None, ...], ts: int, **more: float) -> GridTelemetry:
+    """Return a grid meter's reading of L1, L2, L3."""
+    l1, l2, l3 = currents
+    return GridTelemetry(ts=ts, current_l1_a=l1, current_l2_a=l2, current_l3_a=l3, **more)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from agents.load_balancer.contract_limits import Schedule
 from agents.load_balancer.limits import limits_of
 from agents.load_balancer.metering import CALM_S, FROZEN_S, Drawn, GridMeter
 from agents.load_balancer.site import Circuit, Measures, Meter, SiteCharger, build
+from tests.load_balancer.messages import said
 
 PHASES = ("L1", "L2", "L3")
 
@@ -21,7 +22,7 @@ def fed(meter: GridMeter, house_a: float, cars_a: float, begin_s: int, seconds: 
     random = Random(begin_s)
     for at_s in range(begin_s, begin_s + seconds):
         value = sign * (house_a + cars_a) + random.uniform(0, 0.05)
-        meter.take((value, value, value), at_s * 1000, at_s * 1000, drawn(cars_a), at_s)
+        meter.take(said((value, value, value), at_s * 1000), at_s * 1000, drawn(cars_a), at_s)
     return begin_s + seconds
 
 
@@ -51,7 +52,7 @@ def test_a_car_that_starts_before_its_charger_has_said_so_is_no_other_load() -> 
     meter = main_meter()
     end_s = fed(meter, 20, 0, 0, 40)
     ramp = {phase: Drawn(0.0, 16.0, 0.0) for phase in PHASES}
-    meter.take((36.0, 36.0, 36.0), end_s * 1000, end_s * 1000, ramp, end_s)
+    meter.take(said((36.0, 36.0, 36.0), end_s * 1000), end_s * 1000, ramp, end_s)
     assert meter.other_a("L1", end_s) == pytest.approx(20, abs=0.1)
 
 
@@ -59,7 +60,7 @@ def test_too_much_is_acted_on_whoever_it_is() -> None:
     meter = main_meter()
     end_s = fed(meter, 20, 10, 0, 5)
     ramp = {phase: Drawn(0.0, 60.0, 10.0) for phase in PHASES}
-    assert meter.take((70.0, 20.0, 20.0), end_s * 1000, end_s * 1000, ramp, end_s)
+    assert meter.take(said((70.0, 20.0, 20.0), end_s * 1000), end_s * 1000, ramp, end_s)
     assert meter.other_a("L1", end_s) == 60
 
 
@@ -69,25 +70,25 @@ def test_silence_and_null_are_unknown_not_zero() -> None:
     end_s = fed(meter, 20, 0, 0, 5)
     assert meter.trouble(end_s + 9) is None
     assert "silent for 11 s" in (meter.trouble(end_s + 10) or "")
-    meter.take((None, 1.0, 1.0), 0, 0, {}, end_s + 10)
+    meter.take(said((None, 1.0, 1.0), 0), 0, {}, end_s + 10)
     assert "silent" in (meter.trouble(end_s + 10) or "")
 
 
 def test_frozen_and_repeated_readings() -> None:
     meter = main_meter()
     for at_s in range(int(FROZEN_S) + 3):
-        meter.take((5.0, 6.0, 7.0), at_s * 1000, at_s * 1000, drawn(0), at_s)
+        meter.take(said((5.0, 6.0, 7.0), at_s * 1000), at_s * 1000, drawn(0), at_s)
     assert "frozen" in (meter.trouble(FROZEN_S + 2) or "")
     meter = main_meter()
     for at_s in range(13):
-        meter.take((5.0 + at_s, 6.0, 7.0), 1_000, 1_000, drawn(0), at_s)
+        meter.take(said((5.0 + at_s, 6.0, 7.0), 1_000), 1_000, drawn(0), at_s)
     assert "repeats a reading of 12 s ago" in (meter.trouble(12) or "")
 
 
 def test_what_no_fuse_would_survive_is_no_measurement() -> None:
     meter = main_meter()
     end_s = fed(meter, 20, 0, 0, 5)
-    assert not meter.take((9_000.0, 1.0, 1.0), end_s * 1000, end_s * 1000, drawn(0), end_s)
+    assert not meter.take(said((9_000.0, 1.0, 1.0), end_s * 1000), end_s * 1000, drawn(0), end_s)
     assert "cannot be" in (meter.trouble(end_s) or "")
     assert meter.trouble(fed(meter, 20, 0, end_s + 1, 1)) is None
 
@@ -139,11 +140,11 @@ def test_what_was_read_before_the_newest_is_no_reading_and_a_clock_set_back_cost
     meter = main_meter()
     end_s = fed(meter, 20, 0, 0, 20)
     for at_s in range(end_s, end_s + 9):
-        meter.take((3.0, 3.0, 3.0), (at_s - 10) * 1000, at_s * 1000, drawn(0), at_s)
+        meter.take(said((3.0, 3.0, 3.0), (at_s - 10) * 1000), at_s * 1000, drawn(0), at_s)
         assert meter.newest_a("L1") == pytest.approx(20, abs=0.1)
         assert meter.trouble(at_s) is None
     for at_s in range(end_s + 9, end_s + 30):
-        meter.take((30.0 + at_s / 50, 30.0, 30.0), (at_s - 10) * 1000, at_s * 1000, drawn(0), at_s)
+        meter.take(said((30.0 + at_s / 50, 30.0, 30.0), (at_s - 10) * 1000), at_s * 1000, drawn(0), at_s)
     assert meter.trouble(end_s + 30) is None
     assert meter.other_a("L1", end_s + 30) >= 30
 
@@ -152,6 +153,31 @@ def test_what_was_read_earlier_is_no_reading_and_said_so() -> None:
     meter = main_meter()
     end_s = fed(meter, 20, 0, 0, 5)
     for at_s in range(end_s, end_s + 13):
-        meter.take((3.0, 3.0, 3.0), 0, at_s * 1000 + 20_000, drawn(0), at_s)
+        meter.take(said((3.0, 3.0, 3.0), 0), at_s * 1000 + 20_000, drawn(0), at_s)
     assert meter.newest_a("L1") != 3.0
     assert "s old; is its clock right?" in (meter.trouble(end_s + 12) or "")
+
+
+def test_a_house_that_draws_the_same_whole_amperes_is_alive_as_long_as_anything_moves() -> None:
+    """C5: Dutch P1 meters give whole amperes."""
+    meter = main_meter()
+    for at_s in range(0, 2 * int(FROZEN_S), 10):
+        for more in ({"power_w": 4_000.0 + at_s % 70}, {"import_energy_wh": 1_000 + at_s}):
+            meter.take(said((17.0, 1.0, 1.0), at_s * 1000, **more), at_s * 1000, drawn(0), at_s)
+        assert meter.trouble(at_s) is None
+    for at_s in range(2 * int(FROZEN_S), 3 * int(FROZEN_S) + 20, 10):
+        meter.take(said((17.0, 1.0, 1.0), at_s * 1000, power_w=4_000.0), at_s * 1000, drawn(0), at_s)
+    assert "frozen" in (meter.trouble(3 * FROZEN_S + 15) or "")
+
+
+def test_currents_without_signs_get_those_of_the_power() -> None:
+    """C6: 12 A of sun were taken for 12 A of load."""
+    meter = main_meter(solar=True)
+    for at_s in range(20):
+        meter.take(said((12.0, 0.0, 0.0), at_s * 1000, power_w=-2_800.0), at_s * 1000, drawn(0), at_s)
+    assert meter.export_a["L1"] == 12 and meter.directions_by_power
+    meter.take(said((12.0, 0.0, 0.0), 20_000, power_w=2_800.0), 20_000, drawn(0), 20)
+    assert meter.export_a["L1"] == 0 and not meter.directions_by_power
+    fixed = main_meter()
+    fixed.take(said((12.0, 0.0, 0.0), 0, power_w=-2_800.0), 0, drawn(0), 0)
+    assert fixed.export_a["L1"] == 0, "nothing feeds in here"

@@ -7,6 +7,7 @@ from agents.load_balancer.contract_limits import Schedule
 from agents.load_balancer.deciding import Decider
 from agents.load_balancer.safety import Safety
 from agents.load_balancer.site import Circuit, Meter, SiteCharger, build
+from tests.load_balancer.messages import said
 
 
 @pytest.mark.parametrize("voltage_v", [120.0, 230.0, 240.0])
@@ -17,7 +18,8 @@ def test_surplus_is_what_flows_back_at_the_voltage_of_the_site(voltage_v: float)
     )
     decider = Decider(site, Safety(site), Settings(), 105.0)
     for second in range(12):
-        decider.take_reading("main", (-10.0 - second / 100, 2.0, -5.0), second * 1000, float(second), second * 1000)
+        reading = said((-10.0 - second / 100, 2.0, -5.0), second * 1000)
+        decider.take_reading("main", reading, float(second), second * 1000)
     surplus = decider._outlook(12.0, 12_000).solar_surplus_w
     assert surplus is not None
     assert surplus.at(0.0) == pytest.approx(13.11 * voltage_v)

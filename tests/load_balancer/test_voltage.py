@@ -9,6 +9,7 @@ from agents.load_balancer.deciding import Decider
 from agents.load_balancer.safety import Safety
 from agents.load_balancer.settings import LoadBalancerSettings
 from agents.load_balancer.site import Kind
+from tests.load_balancer.messages import said
 
 
 def decider(nominal_v: float, **charger: Any) -> Decider:
@@ -27,7 +28,7 @@ def decider(nominal_v: float, **charger: Any) -> Decider:
 @pytest.mark.parametrize("phases", [1, 3])
 def test_surplus_is_what_flows_back_at_the_sites_voltage(nominal_v: float, phases: int) -> None:
     balancer = decider(nominal_v, phases=phases)
-    balancer.take_reading("main", (-10.0, -4.0, 1.0), 1_000, 5.0, 1_000)
+    balancer.take_reading("main", said((-10.0, -4.0, 1.0), 1_000), 5.0, 1_000)
     surplus = balancer._outlook(5.0, 1_000).solar_surplus_w
     assert surplus is not None and surplus.now == pytest.approx(13 * nominal_v)
 
