@@ -58,6 +58,8 @@ class MqttClient:
         self.connected = False
         self.last_error = ""
         """Why the last connection ended or did not come about, in words."""
+        self.connections = 0
+        """How often the broker has let us in and taken the subscriptions."""
         self.oversized = 0
         """Messages that were too long and therefore cut."""
         self._unconfirmed: list[tuple[int, bytes]] = []
@@ -68,6 +70,7 @@ class MqttClient:
         self._heard = False
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._ended = asyncio.Event()
         self._subscribed = asyncio.Event()
 
@@ -106,13 +109,22 @@ class MqttClient:
 
     async def _pause(self, ms: int) -> None:
         try:
-            await asyncio.wait_for(self._stopping.wait(), ms / 1000)
+            await asyncio.wait_for(self._hurry.wait(), ms / 1000)
         except asyncio.TimeoutError:
             return
+        self._hurry.clear()
+
+    def reconnect(self, ssl: "Any") -> None:
+        """End the connection and connect again at once, speaking TLS by this context from now on."""
+        self._ssl = ssl
+        self._failures = 0
+        self._hurry.set()
+        self._ended.set()
 
     def stop(self) -> None:
         """Say good-bye, with what the will would have said, and let :meth:`run` return."""
         self._stopping.set()
+        self._hurry.set()
         self._ended.set()
 
     def _note(self, error: BaseException) -> None:
@@ -173,6 +185,7 @@ class MqttClient:
 
     def _up(self) -> None:
         self._failures = 0
+        self.connections += 1
         self.connected = True
         self.last_error = ""
         for _, packet in self._unconfirmed:

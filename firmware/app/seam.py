@@ -300,6 +300,36 @@ class Put(Protocol):
         """Give it up, or be done with it."""
 
 
+class Login(Protocol):
+    """The certificate that the charger logs in with at the broker, and one that may take its place."""
+
+    @property
+    def ends_ts(self) -> int | None:
+        """End of the one in use, UTC milliseconds; None if it cannot be read."""
+
+    def check(self, certificate_pem: str) -> None:
+        """Raise :class:`ValueError`, in words, for a certificate that cannot take the place of the one in use."""
+
+    def uses(self, certificate_pem: str) -> bool:
+        """Tell whether this is the one that a boot connects with. Raises :class:`OSError`."""
+
+    def try_out(self, certificate_pem: str) -> None:
+        """Connect again, with this one, for now. Raises ValueError, OSError or MemoryError: nothing has changed."""
+
+    @property
+    def is_let_in(self) -> bool:
+        """Whether the broker has let the charger in with the one that is tried, and it is still connected."""
+
+    def keep(self) -> None:
+        """Connect with the one that is tried from now on, after a boot too. Written as a whole or not at all.
+
+        Raises :class:`OSError`: what is kept has not changed.
+        """
+
+    def go_back(self) -> None:
+        """Connect again with the one that is kept."""
+
+
 class Hardware(Protocol):
     """Everything around the application.
 
@@ -307,6 +337,7 @@ class Hardware(Protocol):
 
     - ``ota``, a :class:`firmware.app.ota.Ota`: replaces the firmware;
     - ``log``, a :class:`firmware.app.log.RingLog`: keeps and sends the log;
+    - ``login``, a :class:`Login`: the charger's own certificate, which may be renewed;
     - ``battery``: what a DC charger hears from the car, see :class:`Battery`.
     """
 

@@ -72,11 +72,8 @@ def _updating(charger: "Charger", ota: "Ota", command_id: str) -> "Job":
     def job(now: int) -> "Answer | None":
         if not ota.is_about(command_id):
             return (STAGE_FAILED, CODE_OCCUPIED, "given up for a newer update_firmware command")
-        sessions = charger.sessions
-        uses = sessions.session is not None or sessions.unwritten is not None or sessions.awaited is not None
-        busy = uses or charger.hardware.pilot.snapshot().contactor_closed
         healthy = charger.link.connected and not charger.faults.stands(FAULT_SELF_TEST)
-        result = ota.step(now, busy, charger.clock.utc_ms(), healthy)
+        result = ota.step(now, charger.in_use, charger.clock.utc_ms(), healthy)
         if ota.restart_wanted:
             # Hard: only the boot loader changes from one slot to the other.
             charger.restart("hard")

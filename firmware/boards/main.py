@@ -23,6 +23,7 @@ from ..app.main import Runner
 from ..app.mqtt import MqttClient
 from .assembly import assemble
 from .identity import BadIdentity, Broker, Identity, Network
+from .login import CertificateLogin
 from .network_link import WLAN, NetworkLink, WlanLink
 from .nvs import BROKER, IDENTITY, NETWORK, DamagedEntry, DividedStorage, Nvs
 from .offline import NoBroker
@@ -31,6 +32,8 @@ from .registry import BadChoice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .hardware import BoardHardware
     from .host import Host
 
@@ -74,12 +77,15 @@ class Device:
         except OSError as error:
             raise NotACharger("the hardware or NVS refuses: %s" % error) from None
         self._write = host.write
+        self._context: Any = None
+        self._has_certificate = False
         self.network = self._connect(host, nvs)
         self._link_ms = self._link_changes = 0
         self.client = self._client(host, nvs)
         self._broker_watch = BrokerWatch(self.client)
         storage = DividedStorage(host.files(), nvs)
         host.equip(self.hardware, self.identity, storage)
+        self.hardware.login = self._login(host, nvs)
         self.charger = Charger(self.identity, self.hardware, storage, host.clock, self.client, host.random)
         sessions = self.charger.sessions
         self.hardware.session_goes_on = lambda: sessions.session is not None
@@ -114,12 +120,24 @@ class Device:
         except (BadIdentity, DamagedEntry, OSError, ValueError) as error:
             self.notes.append("without a broker: %s" % error)
             return NoBroker(str(error))
+        self._context, self._has_certificate = tls, broker.cert_pem is not None
         name = "%s-%s" % (self.identity.site, self.identity.charger)
         client = MqttClient(
             broker.address, broker.port, name, host.random, user=broker.user, password=broker.password, ssl=tls
         )
         client.server_name = broker.name
         return client
+
+    def _login(self, host: "Host", nvs: Nvs) -> "CertificateLogin | None":
+        """Return what renews the charger's certificate, where it has one of its own."""
+        client = self.client
+        if not isinstance(client, MqttClient) or not self._has_certificate:
+            return None
+        try:
+            return CertificateLogin(nvs, client, self._context, host.tls)
+        except (ValueError, OSError) as error:
+            self.notes.append("its certificate cannot be renewed over the bus: %s" % error)
+            return None
 
     def poll(self) -> None:
         """Move drivers, console and light on, and tell the charger whether its lock works."""

@@ -3,6 +3,7 @@
 ``micropython -m firmware.boards.unix_main FOLDER SITE CHARGER HOST PORT [PKI]``
 
 With PKI, a folder with ``ca.pem``, ``CHARGER.pem`` and ``CHARGER.key``, it speaks TLS to a broker named localhost.
+They are read at the first start and kept in FOLDER, as a device keeps them in its NVS.
 
 What happens to it is told on standard input, one JSON object a line: ``{"set": {"car_ohm": 2740}}`` changes the
 circuit, ``{"card": "04A1"}`` holds a card to the reader, ``{"block_ms": 5000}`` blocks the interpreter, ``{"print":
@@ -25,6 +26,9 @@ from ..app.host_clock import HostClock
 from ..app.main import Runner
 from ..app.mqtt import MqttClient
 from ..app.storage import FileStorage
+from .file_nvs import FileNvs
+from .login import CertificateLogin
+from .nvs import BROKER, Nvs
 from .tls import client_context
 from .unix_station import UnixHardware
 
@@ -84,13 +88,16 @@ class Commands:
         return [snap.cp_state, snap.contactor_closed, snap.offered_current_a, snap.faults]
 
 
-def _tls(folder: str, charger_id: str) -> object:
-    """Return how to speak TLS: the authority ``ca.pem`` and the charger's own certificate and key from a folder."""
-    texts = []
-    for name in ("ca.pem", charger_id + ".pem", charger_id + ".key"):
-        with open(folder + "/" + name) as file:
-            texts.append(file.read())
-    return client_context(*texts)
+def _provision(nvs: Nvs, pki: str, charger_id: str) -> "dict[str, str]":
+    """Return the broker's entry; at the first start it is made of what lies in the folder ``pki``."""
+    entry = nvs.read_object(BROKER)
+    if entry is None:
+        entry = {}
+        for field, name in (("ca_pem", "ca.pem"), ("cert_pem", charger_id + ".pem"), ("key_pem", charger_id + ".key")):
+            with open(pki + "/" + name) as file:
+                entry[field] = file.read()
+        nvs.write_object(BROKER, entry)
+    return entry
 
 
 async def _tell(watch: BrokerWatch) -> None:
@@ -115,9 +122,14 @@ async def run(folder: str, site: str, charger_id: str, host: str, port: int, pki
     hardware.on_restart = restart
     cp_pwm.circuit_energy_in(folder + "/register")
     cp_pwm.circuit_run(1)
-    tls = None if pki is None else _tls(pki, charger_id)
+    nvs, tls = Nvs(FileNvs(FileStorage(folder))), None
+    if pki is not None:
+        entry = _provision(nvs, pki, charger_id)
+        tls = client_context(entry["ca_pem"], entry["cert_pem"], entry["key_pem"])
     client = MqttClient(host, port, charger_id, os.urandom, user=charger_id, password=charger_id, ssl=tls)
     client.server_name = "localhost"
+    if tls is not None:
+        hardware.login = CertificateLogin(nvs, client, tls, client_context)
     charger = Charger(Identity(site, charger_id), hardware, FileStorage(folder), HostClock(), client, os.urandom)
     charger.boot()
     runner = Runner(charger, client)

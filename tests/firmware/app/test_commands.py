@@ -39,6 +39,7 @@ VALID: dict[str, dict[str, Any]] = {
         "not_before_ts": None,
     },
     "update_local_list": {"version": 7, "base_version": None, "entries": [{"id_token": TOKEN}], "removals": [TOKEN]},
+    "renew_certificate": {"certificate_pem": "-----BEGIN CERTIFICATE-----"},
     "get_log": {"url": "https://x/y"},
     "identify": {"duration_s": 5},
 }
@@ -72,7 +73,7 @@ def test_every_operation_is_answered_and_answered_again_but_executed_once(op: st
     assert bench.storage.writes == writes
 
 
-@pytest.mark.parametrize("op", ["update_firmware", "get_log"])
+@pytest.mark.parametrize("op", ["update_firmware", "get_log", "renew_certificate"])
 def test_what_the_hardware_lacks_is_said_honestly(op: str) -> None:
     reply = Bench().send(op, **VALID[op])
     assert (reply["stage"], reply["code"]) == ("rejected", "not_supported")
