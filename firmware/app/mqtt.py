@@ -5,6 +5,7 @@ reconnection, before anything new; nothing of QoS 1 is dropped, :meth:`MqttClien
 """
 
 import asyncio
+import gc
 
 from . import mqtt_packets as packets
 from .mqtt_packets import ProtocolError
@@ -12,6 +13,7 @@ from .text import random_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .seam import Owner, RandomBytes
@@ -41,6 +43,7 @@ class MqttClient:
         self._user = user
         self._password = password
         self._ssl = ssl
+        self._make_ssl: Callable[[], Any] | None = None
         self._max_payload = max_payload
         self.server_name: str | None = None
         """Whom the broker's certificate must name, where that is not ``host``."""
@@ -60,13 +63,14 @@ class MqttClient:
         """Why the last connection ended or did not come about, in words."""
         self.connections = 0
         """How often the broker has let us in and taken the subscriptions."""
+        self.failures = 0
+        """Connections in a row that have ended, the last good one included."""
         self.oversized = 0
         """Messages that were too long and therefore cut."""
         self._unconfirmed: list[tuple[int, bytes]] = []
         self._queue: list[bytes] = []
         self._queued_bytes = 0
         self._number = 0
-        self._failures = 0
         self._heard = False
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -103,8 +107,8 @@ class MqttClient:
                 self._note(error)
             if not self._stopping.is_set():
                 low, high = self.backoff_ms
-                longest = min(high, low << min(self._failures, 20))
-                self._failures += 1
+                longest = min(high, low << min(self.failures, 20))
+                self.failures += 1
                 await self._pause(random_below(self._random, longest + 1))
 
     async def _pause(self, ms: int) -> None:
@@ -114,10 +118,14 @@ class MqttClient:
             return
         self._hurry.clear()
 
-    def reconnect(self, ssl: "Any") -> None:
-        """End the connection and connect again at once, speaking TLS by this context from now on."""
-        self._ssl = ssl
-        self._failures = 0
+    def reconnect(self, make_ssl: "Callable[[], Any]") -> None:
+        """End the connection and connect again at once, speaking TLS by what ``make_ssl`` returns from now on.
+
+        It is asked when the old connection and the old context have given their memory back, and again with the next
+        attempt if it raises OSError, ValueError or MemoryError.
+        """
+        self._make_ssl = make_ssl
+        self.failures = 0
         self._hurry.set()
         self._ended.set()
 
@@ -133,6 +141,14 @@ class MqttClient:
     # --- one connection -------------------------------------------------------------------------------------------
 
     async def _connection(self) -> None:
+        if self._make_ssl is not None:
+            self._ssl = None
+            gc.collect()
+            try:
+                self._ssl = self._make_ssl()
+            except ValueError as error:
+                raise ProtocolError("TLS cannot be set up: %s" % error) from None
+            self._make_ssl = None
         name = self.server_name if self._ssl else None
         opening = asyncio.open_connection(self._host, self._port, ssl=self._ssl, server_hostname=name)
         reader, writer = await asyncio.wait_for(opening, self.timeout_s)
@@ -184,7 +200,7 @@ class MqttClient:
         return self._subscribed, self._ended
 
     def _up(self) -> None:
-        self._failures = 0
+        self.failures = 0
         self.connections += 1
         self.connected = True
         self.last_error = ""

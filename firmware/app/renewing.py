@@ -1,8 +1,7 @@
 """Renewal of the charger's certificate as a command: tried while nobody uses the charger, kept once it is proven.
 
-The only write that matters replaces the old certificate as a whole, and comes after the broker has let the charger in
-with the new one. The record beside it serves the answer only: it says at the next boot for whom to look what became of
-it.
+The only write that matters lets the new certificate take the place of the old one, and comes after the broker has let
+the charger in with it. The record beside it serves the answer only: the next boot looks in it for a command to answer.
 
 ======================== ==============================================================================================
 the power fails while    what the charger connects with afterwards, and what the command's sender is told
@@ -44,7 +43,7 @@ GOODBYE_MS = 300
 SECURITY_KIND = "ReconfigurationOfSecurityParameters"
 """OCPP's word for it (1.6 security whitepaper, 2.0.1 appendix 1)."""
 LET_IN_WITHIN_MS = 120_000
-"""How long the broker may take to let the charger in: it restarts meanwhile, or is tried about six times."""
+"""How long the broker may take to let the charger in, where it neither does nor refuses."""
 
 
 def begin_renewal(charger: "Charger", command: "dict[str, Any]", now: int) -> "Answer":
@@ -115,12 +114,7 @@ class _Renewal:
         # With a broker that is away nothing could be proven, and writing flash must not disturb a car that charges.
         if now - self._since < GOODBYE_MS or self._charger.in_use or not self._charger.link.connected:
             return None
-        try:
-            self._login.try_out(self._certificate)
-        except (ValueError, OSError) as error:
-            return (STAGE_FAILED, CODE_BAD_CERTIFICATE, "the certificate cannot be used: %s" % error)
-        except MemoryError:
-            return (STAGE_FAILED, CODE_HARDWARE, "there is no memory for a second certificate; reset the charger first")
+        self._login.try_out(self._certificate)
         self._on_trial = True
         self._since = now
         return None
@@ -128,11 +122,13 @@ class _Renewal:
     def _confirm(self, now: int) -> "Answer | None":
         charger, login = self._charger, self._login
         if not login.is_let_in:
-            if now - self._since < LET_IN_WITHIN_MS:
-                return None
+            refusal = login.refusal
+            if refusal is None:
+                if now - self._since < LET_IN_WITHIN_MS:
+                    return None
+                refusal = "nothing in %d s" % (LET_IN_WITHIN_MS // 1000)
             login.go_back()
-            within = "%d s" % (LET_IN_WITHIN_MS // 1000)
-            reason = "the broker did not let the charger in with it within " + within + "; the old one is in use again"
+            reason = "the broker does not let the charger in with it (%s); the old one is in use again" % refusal
             return (STAGE_FAILED, CODE_BAD_CERTIFICATE, reason)
         self._since = now
         if charger.in_use:

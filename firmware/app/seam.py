@@ -304,21 +304,25 @@ class Login(Protocol):
     """The certificate that the charger logs in with at the broker, and one that may take its place."""
 
     @property
-    def ends_ts(self) -> int | None:
-        """End of the one in use, UTC milliseconds; None if it cannot be read."""
+    def ends_ts(self) -> int:
+        """End of the one in use. UTC milliseconds."""
 
     def check(self, certificate_pem: str) -> None:
         """Raise :class:`ValueError`, in words, for a certificate that cannot take the place of the one in use."""
 
     def uses(self, certificate_pem: str) -> bool:
-        """Tell whether this is the one that a boot connects with. Raises :class:`OSError`."""
+        """Tell whether this is the one in use."""
 
     def try_out(self, certificate_pem: str) -> None:
-        """Connect again, with this one, for now. Raises ValueError, OSError or MemoryError: nothing has changed."""
+        """Connect again, with this one, for now."""
 
     @property
     def is_let_in(self) -> bool:
         """Whether the broker has let the charger in with the one that is tried, and it is still connected."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the broker does not let it in, in words, once several attempts have failed; None until then."""
 
     def keep(self) -> None:
         """Connect with the one that is tried from now on, after a boot too. Written as a whole or not at all.

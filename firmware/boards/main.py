@@ -23,17 +23,15 @@ from ..app.main import Runner
 from ..app.mqtt import MqttClient
 from .assembly import assemble
 from .identity import BadIdentity, Broker, Identity, Network
-from .login import CertificateLogin
+from .login import CertificateLogin, read_broker
 from .network_link import WLAN, NetworkLink, WlanLink
-from .nvs import BROKER, IDENTITY, NETWORK, DamagedEntry, DividedStorage, Nvs
+from .nvs import IDENTITY, NETWORK, DamagedEntry, DividedStorage, Nvs
 from .offline import NoBroker
 from .parts import PartTaken
 from .registry import BadChoice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from .hardware import BoardHardware
     from .host import Host
 
@@ -77,8 +75,7 @@ class Device:
         except OSError as error:
             raise NotACharger("the hardware or NVS refuses: %s" % error) from None
         self._write = host.write
-        self._context: Any = None
-        self._has_certificate = False
+        self._texts: tuple[str, str, str] | None = None
         self.network = self._connect(host, nvs)
         self._link_ms = self._link_changes = 0
         self.client = self._client(host, nvs)
@@ -112,7 +109,7 @@ class Device:
     def _client(self, host: "Host", nvs: Nvs) -> "Link":
         """Return the MQTT client, or what stands in its place."""
         try:
-            entry = nvs.read_object(BROKER)
+            entry = read_broker(nvs)
             if entry is None:
                 raise BadIdentity("no broker was told (chargebus provision)")
             broker = Broker(entry, self.identity.charger)
@@ -120,7 +117,8 @@ class Device:
         except (BadIdentity, DamagedEntry, OSError, ValueError) as error:
             self.notes.append("without a broker: %s" % error)
             return NoBroker(str(error))
-        self._context, self._has_certificate = tls, broker.cert_pem is not None
+        if broker.ca_pem is not None and broker.cert_pem is not None and broker.key_pem is not None:
+            self._texts = (broker.ca_pem, broker.cert_pem, broker.key_pem)
         name = "%s-%s" % (self.identity.site, self.identity.charger)
         client = MqttClient(
             broker.address, broker.port, name, host.random, user=broker.user, password=broker.password, ssl=tls
@@ -131,11 +129,12 @@ class Device:
     def _login(self, host: "Host", nvs: Nvs) -> "CertificateLogin | None":
         """Return what renews the charger's certificate, where it has one of its own."""
         client = self.client
-        if not isinstance(client, MqttClient) or not self._has_certificate:
+        if not isinstance(client, MqttClient) or self._texts is None:
             return None
+        texts, self._texts = self._texts, None
         try:
-            return CertificateLogin(nvs, client, self._context, host.tls)
-        except (ValueError, OSError) as error:
+            return CertificateLogin(nvs, client, host.tls, *texts)
+        except ValueError as error:
             self.notes.append("its certificate cannot be renewed over the bus: %s" % error)
             return None
 

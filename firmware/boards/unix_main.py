@@ -27,7 +27,7 @@ from ..app.main import Runner
 from ..app.mqtt import MqttClient
 from ..app.storage import FileStorage
 from .file_nvs import FileNvs
-from .login import CertificateLogin
+from .login import CertificateLogin, read_broker
 from .nvs import BROKER, Nvs
 from .tls import client_context
 from .unix_station import UnixHardware
@@ -90,7 +90,7 @@ class Commands:
 
 def _provision(nvs: Nvs, pki: str, charger_id: str) -> "dict[str, str]":
     """Return the broker's entry; at the first start it is made of what lies in the folder ``pki``."""
-    entry = nvs.read_object(BROKER)
+    entry = read_broker(nvs)
     if entry is None:
         entry = {}
         for field, name in (("ca_pem", "ca.pem"), ("cert_pem", charger_id + ".pem"), ("key_pem", charger_id + ".key")):
@@ -98,6 +98,20 @@ def _provision(nvs: Nvs, pki: str, charger_id: str) -> "dict[str, str]":
                 entry[field] = file.read()
         nvs.write_object(BROKER, entry)
     return entry
+
+
+def _client(
+    folder: str, charger_id: str, broker: "tuple[str, int]", pki: "str | None"
+) -> "tuple[MqttClient, CertificateLogin | None]":
+    """Return the client, and what renews its certificate where it has one."""
+    nvs, tls, texts = Nvs(FileNvs(FileStorage(folder))), None, ("", "", "")
+    if pki is not None:
+        entry = _provision(nvs, pki, charger_id)
+        texts = (entry["ca_pem"], entry["cert_pem"], entry["key_pem"])
+        tls = client_context(*texts)
+    client = MqttClient(broker[0], broker[1], charger_id, os.urandom, user=charger_id, password=charger_id, ssl=tls)
+    client.server_name = "localhost"
+    return client, None if pki is None else CertificateLogin(nvs, client, client_context, *texts)
 
 
 async def _tell(watch: BrokerWatch) -> None:
@@ -122,14 +136,7 @@ async def run(folder: str, site: str, charger_id: str, host: str, port: int, pki
     hardware.on_restart = restart
     cp_pwm.circuit_energy_in(folder + "/register")
     cp_pwm.circuit_run(1)
-    nvs, tls = Nvs(FileNvs(FileStorage(folder))), None
-    if pki is not None:
-        entry = _provision(nvs, pki, charger_id)
-        tls = client_context(entry["ca_pem"], entry["cert_pem"], entry["key_pem"])
-    client = MqttClient(host, port, charger_id, os.urandom, user=charger_id, password=charger_id, ssl=tls)
-    client.server_name = "localhost"
-    if tls is not None:
-        hardware.login = CertificateLogin(nvs, client, tls, client_context)
+    client, hardware.login = _client(folder, charger_id, (host, port), pki)
     charger = Charger(Identity(site, charger_id), hardware, FileStorage(folder), HostClock(), client, os.urandom)
     charger.boot()
     runner = Runner(charger, client)

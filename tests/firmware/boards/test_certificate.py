@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from agents.cli.pki_authority import found, issue, renew_same_key
 from firmware.boards.certificate import Certificate
 from firmware.boards.file_nvs import FileNvs
-from firmware.boards.login import CertificateLogin
-from firmware.boards.nvs import BROKER, MAX_BYTES, Nvs
+from firmware.boards.login import ATTEMPTS, CertificateLogin, read_broker
+from firmware.boards.nvs import BROKER, RENEWED, Nvs
 from tests.firmware.app.fakes import MemoryStorage, PowerLost
 
 NOW = datetime(2026, 12, 1, 4, 5, 6, tzinfo=UTC)
@@ -69,11 +69,14 @@ class Client:
     def __init__(self) -> None:
         self.connected = True
         self.connections = 1
+        self.failures = 0
+        self.last_error = ""
         self.contexts: list[Any] = []
 
-    def reconnect(self, ssl: Any) -> None:
-        self.contexts.append(ssl)
+    def reconnect(self, make_ssl: Any) -> None:
+        self.contexts.append(make_ssl)
         self.connected = False
+        self.failures = 1
 
     def let_in(self) -> None:
         self.connected = True
@@ -90,7 +93,7 @@ class Bench:
         self.nvs = Nvs(FileNvs(self.flash))
         self.nvs.write_object(BROKER, ENTRY)
         self.client = Client()
-        self.login = CertificateLogin(self.nvs, self.client, "old", lambda *texts: texts)  # type: ignore[arg-type]
+        self.login = CertificateLogin(self.nvs, self.client, lambda *texts: texts, "ca", OLD, "key")  # type: ignore[arg-type]
 
 
 def test_a_certificate_is_kept_only_once_it_is_proven() -> None:
@@ -98,12 +101,12 @@ def test_a_certificate_is_kept_only_once_it_is_proven() -> None:
     login, client = bench.login, bench.client
     login.check(NEW)
     login.try_out(NEW)
-    assert client.contexts == [("ca", NEW, "key")] and not login.is_let_in
+    assert client.contexts[-1]() == ("ca", NEW, "key") and not login.is_let_in
     assert bench.nvs.read_object(BROKER) == ENTRY and login.ends_ts == NOW.timestamp() * 1000
     client.let_in()
     assert login.is_let_in
     login.keep()
-    assert bench.nvs.read_object(BROKER) == ENTRY | {"cert_pem": NEW}
+    assert read_broker(bench.nvs) == ENTRY | {"cert_pem": NEW}
     assert login.uses(NEW) and not login.uses(OLD)
     assert login.ends_ts == (NOW + timedelta(days=825)).timestamp() * 1000
 
@@ -115,11 +118,21 @@ def test_the_old_connection_proves_nothing() -> None:
     assert not bench.login.is_let_in
 
 
+def test_it_is_refused_after_several_attempts() -> None:
+    bench = Bench()
+    bench.login.try_out(NEW)
+    bench.client.last_error = "OSError: -30592"
+    for bench.client.failures in range(1, ATTEMPTS + 1):
+        assert bench.login.refusal is None
+    bench.client.failures += 1
+    assert bench.login.refusal == "OSError: -30592"
+
+
 def test_the_old_certificate_is_used_again() -> None:
     bench = Bench()
     bench.login.try_out(NEW)
     bench.login.go_back()
-    assert bench.client.contexts[-1] == "old"
+    assert bench.client.contexts[-1]() == ("ca", OLD, "key")
     assert bench.nvs.read_object(BROKER) == ENTRY
 
 
@@ -130,7 +143,7 @@ def test_the_old_certificate_is_used_again() -> None:
         (certificate(NOW, name="c2"), "for another name"),
         (NEW + OLD, "not one certificate"),
         ("-----BEGIN PRIVATE KEY-----", "not one certificate"),
-        (NEW + "\n" * MAX_BYTES, "too long to be kept"),
+        (OLD, "does not end later"),
     ],
 )
 def test_what_cannot_take_its_place_is_refused_before_it_is_tried(pem: str, words: str) -> None:
@@ -140,31 +153,34 @@ def test_what_cannot_take_its_place_is_refused_before_it_is_tried(pem: str, word
     assert bench.client.contexts == []
 
 
-def test_a_text_that_tls_does_not_take_changes_nothing() -> None:
-    bench = Bench()
-
-    def refuse(*_texts: object) -> None:
-        raise ValueError("invalid cert")
-
-    login = CertificateLogin(bench.nvs, bench.client, "old", refuse)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="invalid cert"):
-        login.try_out(NEW)
-    assert bench.client.contexts == [] and bench.client.connected
-
-
-def test_power_lost_while_it_is_kept_leaves_the_old_or_the_new_one() -> None:
-    size = len(Nvs(FileNvs(Bench().flash)).read(BROKER) or b"")
-    for after in range(0, 2 * size, 50):
+def test_power_lost_at_any_byte_leaves_the_old_or_the_new_one() -> None:
+    for after in range(0, 4000, 50):
         bench = Bench()
         bench.login.try_out(NEW)
         bench.client.let_in()
         bench.flash.cut(after)
+        kept = False
         try:
             bench.login.keep()
+            kept = True
+            read_broker(bench.nvs)
         except PowerLost:
-            assert bench.nvs.read_object(BROKER) == ENTRY
-        else:
-            assert bench.nvs.read_object(BROKER) == ENTRY | {"cert_pem": NEW}
+            pass
+        bench.flash.left = None
+        entry = read_broker(bench.nvs)
+        assert entry == (ENTRY | {"cert_pem": NEW} if kept else ENTRY)
+        assert bench.nvs.read_object(BROKER) == entry and bench.nvs.read(RENEWED) is None
+
+
+def test_what_was_provisioned_since_is_not_replaced() -> None:
+    later, another = certificate(NOW + timedelta(days=900)), certificate(NOW, ec.generate_private_key(ec.SECP256R1()))
+    for provisioned in (later, another, "nonsense", None):
+        bench = Bench()
+        bench.login.try_out(NEW)
+        bench.login.keep()
+        entry = {name: value for name, value in (ENTRY | {"cert_pem": provisioned}).items() if value is not None}
+        bench.nvs.write_object(BROKER, entry)
+        assert read_broker(bench.nvs) == entry and bench.nvs.read(RENEWED) is None
 
 
 def test_a_flash_that_refuses_is_told() -> None:

@@ -22,9 +22,11 @@ RESTART = 10
 class Charger:
     """The process, and a site on the other side of the broker; with ``pki`` both speak TLS."""
 
-    def __init__(self, program: str, folder: Path, broker: RunningBroker, pki: Path | None = None) -> None:
+    def __init__(
+        self, program: str, folder: Path, broker: RunningBroker, pki: Path | None = None, more_heap: int = 0
+    ) -> None:
         self.memory = memory(program)
-        options = ["-X", f"heapsize={self.memory.heap}", "-m", "firmware.boards.unix_main"]
+        options = ["-X", f"heapsize={self.memory.heap + more_heap}", "-m", "firmware.boards.unix_main"]
         self._command = [program, *options, str(folder), "garage", "c1", broker.host, str(broker.port)]
         trusted = None
         if pki is not None:
