@@ -102,6 +102,7 @@ class MqttClient:
         """Stay connected until :meth:`stop` or cancellation."""
         while not self._stopping.is_set():
             try:
+                self._set_up_tls()
                 await self._connection()
             except (OSError, EOFError, MemoryError, asyncio.TimeoutError, ProtocolError) as error:
                 self._note(error)
@@ -140,15 +141,19 @@ class MqttClient:
 
     # --- one connection -------------------------------------------------------------------------------------------
 
+    def _set_up_tls(self) -> None:
+        """Make the context that was asked for. Not in the coroutine of a connection, which may keep the old one."""
+        if self._make_ssl is None:
+            return
+        self._ssl = None
+        gc.collect()
+        try:
+            self._ssl = self._make_ssl()
+        except ValueError as error:
+            raise ProtocolError("TLS cannot be set up: %s" % error) from None
+        self._make_ssl = None
+
     async def _connection(self) -> None:
-        if self._make_ssl is not None:
-            self._ssl = None
-            gc.collect()
-            try:
-                self._ssl = self._make_ssl()
-            except ValueError as error:
-                raise ProtocolError("TLS cannot be set up: %s" % error) from None
-            self._make_ssl = None
         name = self.server_name if self._ssl else None
         opening = asyncio.open_connection(self._host, self._port, ssl=self._ssl, server_hostname=name)
         reader, writer = await asyncio.wait_for(opening, self.timeout_s)
