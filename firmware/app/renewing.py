@@ -102,13 +102,27 @@ class _Renewal:
         self._asked_by = asked_by(command)
         self._since = now
         self._on_trial = False
+        self._failed: Answer | None = None
+        self._went_back = 0
 
     def look(self, now: int) -> "Answer | None":
         """Do what is due; return the answer once there is one."""
-        answer = self._confirm(now) if self._on_trial else self._begin(now)
+        if self._failed is not None:
+            answer = self._return(now)
+        else:
+            answer = self._confirm(now) if self._on_trial else self._begin(now)
         if answer is not None:
             _forget(self._charger)
         return answer
+
+    def _return(self, now: int) -> "Answer | None":
+        """Answer once the old certificate is in use again; a boot brings it back where memory for it is missing."""
+        charger = self._charger
+        if charger.link.connected:
+            return self._failed
+        if now - self._went_back >= LET_IN_WITHIN_MS and not charger.in_use:
+            charger.restart("hard")
+        return None
 
     def _begin(self, now: int) -> "Answer | None":
         # With a broker that is away nothing could be proven, and writing flash must not disturb a car that charges.
@@ -128,8 +142,10 @@ class _Renewal:
                     return None
                 refusal = "nothing in %d s" % (LET_IN_WITHIN_MS // 1000)
             login.go_back()
+            self._went_back = now
             reason = "the broker does not let the charger in with it (%s); the old one is in use again" % refusal
-            return (STAGE_FAILED, CODE_BAD_CERTIFICATE, reason)
+            self._failed = (STAGE_FAILED, CODE_BAD_CERTIFICATE, reason)
+            return None
         self._since = now
         if charger.in_use:
             return None
@@ -137,7 +153,9 @@ class _Renewal:
             login.keep()
         except OSError as error:
             login.go_back()
-            return (STAGE_FAILED, CODE_HARDWARE, "the flash refuses (%s); the old one is in use again" % error)
+            self._went_back = now
+            self._failed = (STAGE_FAILED, CODE_HARDWARE, "the flash refuses (%s); the old one is in use again" % error)
+            return None
         detail = "certificate renewed by " + self._asked_by
         charger.events.record(EVENT_SECURITY, now, {"kind": SECURITY_KIND, "detail": detail})
         charger.trigger("meta")

@@ -128,6 +128,18 @@ def test_a_refusal_is_not_waited_out(bench: Bench) -> None:
     assert login(bench).kept == "old"
 
 
+def test_where_the_old_one_does_not_connect_again_a_boot_brings_it_back(bench: Bench) -> None:
+    first = renew(bench)
+    bench.run(1)
+    login(bench).refusal = "MemoryError"
+    bench.run(WAITS_S - 1)
+    assert bench.hardware.restarted == []
+    bench.run(2)
+    assert bench.hardware.restarted == ["hard"]
+    bench.boot()
+    assert last(bench, first)[0] == "failed" and bench.link.connected
+
+
 def test_nobody_who_charges_is_disturbed(bench: Bench) -> None:
     bench.charge()
     first = renew(bench)
