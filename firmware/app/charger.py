@@ -151,7 +151,9 @@ class Charger:
             updated = resume_update(self, now)
         except OSError:
             updated = None
-        resume_renewal(self, now)
+        renewed = resume_renewal(self, now)
+        if renewed is not None:
+            detail = renewed
         if updated is not None:
             detail = "firmware update: " + updated[2]
         elif self.ota is not None and self.ota.on_trial:

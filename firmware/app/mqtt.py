@@ -5,7 +5,6 @@ reconnection, before anything new; nothing of QoS 1 is dropped, :meth:`MqttClien
 """
 
 import asyncio
-import gc
 
 from . import mqtt_packets as packets
 from .mqtt_packets import ProtocolError
@@ -13,7 +12,6 @@ from .text import random_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from .seam import Owner, RandomBytes
@@ -43,7 +41,6 @@ class MqttClient:
         self._user = user
         self._password = password
         self._ssl = ssl
-        self._make_ssl: Callable[[], Any] | None = None
         self._max_payload = max_payload
         self.server_name: str | None = None
         """Whom the broker's certificate must name, where that is not ``host``."""
@@ -61,10 +58,8 @@ class MqttClient:
         self.connected = False
         self.last_error = ""
         """Why the last connection ended or did not come about, in words."""
-        self.connections = 0
-        """How often the broker has let us in and taken the subscriptions."""
         self.failures = 0
-        """Connections in a row that have ended, the last good one included."""
+        """Connections in a row that have ended or did not come about."""
         self.oversized = 0
         """Messages that were too long and therefore cut."""
         self._unconfirmed: list[tuple[int, bytes]] = []
@@ -74,7 +69,6 @@ class MqttClient:
         self._heard = False
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._hurry = asyncio.Event()
         self._ended = asyncio.Event()
         self._subscribed = asyncio.Event()
 
@@ -102,7 +96,6 @@ class MqttClient:
         """Stay connected until :meth:`stop` or cancellation."""
         while not self._stopping.is_set():
             try:
-                self._set_up_tls()
                 await self._connection()
             except (OSError, EOFError, MemoryError, asyncio.TimeoutError, ProtocolError) as error:
                 self._note(error)
@@ -114,44 +107,19 @@ class MqttClient:
 
     async def _pause(self, ms: int) -> None:
         try:
-            await asyncio.wait_for(self._hurry.wait(), ms / 1000)
+            await asyncio.wait_for(self._stopping.wait(), ms / 1000)
         except asyncio.TimeoutError:
             return
-        self._hurry.clear()
-
-    def reconnect(self, make_ssl: "Callable[[], Any]") -> None:
-        """End the connection and connect again at once, speaking TLS by what ``make_ssl`` returns from now on.
-
-        It is asked when the old connection and the old context have given their memory back, and again with the next
-        attempt if it raises OSError, ValueError or MemoryError.
-        """
-        self._make_ssl = make_ssl
-        self.failures = 0
-        self._hurry.set()
-        self._ended.set()
 
     def stop(self) -> None:
         """Say good-bye, with what the will would have said, and let :meth:`run` return."""
         self._stopping.set()
-        self._hurry.set()
         self._ended.set()
 
     def _note(self, error: BaseException) -> None:
         self.last_error = "%s: %s" % (type(error).__name__, error)
 
     # --- one connection -------------------------------------------------------------------------------------------
-
-    def _set_up_tls(self) -> None:
-        """Make the context that was asked for. Not in the coroutine of a connection, which may keep the old one."""
-        if self._make_ssl is None:
-            return
-        self._ssl = None
-        gc.collect()
-        try:
-            self._ssl = self._make_ssl()
-        except ValueError as error:
-            raise ProtocolError("TLS cannot be set up: %s" % error) from None
-        self._make_ssl = None
 
     async def _connection(self) -> None:
         name = self.server_name if self._ssl else None
@@ -206,7 +174,6 @@ class MqttClient:
 
     def _up(self) -> None:
         self.failures = 0
-        self.connections += 1
         self.connected = True
         self.last_error = ""
         for _, packet in self._unconfirmed:

@@ -1,14 +1,16 @@
-"""Renewal of the charger's certificate as a command: tried while nobody uses the charger, kept once it is proven.
+"""Renewal of the charger's certificate as a command: a restart into a trial, and back if the broker does not let it in.
 
-The only write that matters lets the new certificate take the place of the old one, and comes after the broker has let
-the charger in with it. The record beside it serves the answer only: the next boot looks in it for a command to answer.
+Nobody who charges is disturbed: the charger restarts only when it is not in use. What is on flash after each write, and
+what the next boot makes of it, is the table of :mod:`firmware.boards.trial`; this one tells what the sender hears.
 
 ======================== ==============================================================================================
-the power fails while    what the charger connects with afterwards, and what the command's sender is told
+what happens             what the charger logs in with afterwards, and the command's answer
 ======================== ==============================================================================================
-waiting, trying          the old certificate; ``failed``: restarted before it was proven
-keeping                  the old or the new certificate, both of which are valid; ``failed`` or ``done``
-answering                the new certificate; ``done``
+``accepted``             the old certificate; the restart waits until the charger is connected and not in use
+let in, on trial         the new one; ``done``. If the power fails before that is written down, it is tried once more
+refused, or not let in   the old one, after a restart; ``failed``, with the reason that the broker gave
+power fails while tried  it is tried once more; after that the old one, ``failed``
+a car comes while tried  it is served as without a bus; what is due, a write or a restart, waits until it has left
 ======================== ==============================================================================================
 """
 
@@ -25,7 +27,7 @@ from .contract import (
     STAGE_FAILED,
     STAGE_REJECTED,
 )
-from .records import keep, kept
+from .jobs import GOODBYE_MS
 from .senders import asked_by
 
 TYPE_CHECKING = False
@@ -33,130 +35,133 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .charger import Charger
-    from .jobs import Answer
-    from .seam import Login
+    from .jobs import Answer, Job
+    from .seam import Login, Trial
 
 OP = "renew_certificate"
-FILE = "renewal"
-GOODBYE_MS = 300
-"""Time for the first answer to leave before the connection ends."""
 SECURITY_KIND = "ReconfigurationOfSecurityParameters"
 """OCPP's word for it (1.6 security whitepaper, 2.0.1 appendix 1)."""
 LET_IN_WITHIN_MS = 120_000
-"""How long the broker may take to let the charger in, where it neither does nor refuses."""
+"""How long after its boot the broker may take to let the charger in, where it neither does nor refuses."""
 
 
 def begin_renewal(charger: "Charger", command: "dict[str, Any]", now: int) -> "Answer":
     """Take a ``renew_certificate`` command. Raises :class:`OSError`, and nothing has changed, if the flash refuses."""
     login: Login | None = getattr(charger.hardware, "login", None)
     if login is None:
-        return (STAGE_REJECTED, CODE_NOT_SUPPORTED, "this hardware keeps no certificate that could be renewed")
+        return (STAGE_REJECTED, CODE_NOT_SUPPORTED, "this charger logs in without a certificate that could be renewed")
     if command["source"] != SOURCE_PEOPLE:
         return (STAGE_REJECTED, CODE_NOT_ALLOWED, "only people renew certificates: source is " + SOURCE_PEOPLE)
-    if any([waiting[1] == OP for waiting in charger.jobs.waiting]):
+    if charger.jobs.is_under_way(OP):
         return (STAGE_REJECTED, CODE_OCCUPIED, "another certificate is being tried; try again in a few minutes")
-    certificate = command["certificate_pem"]
+    if charger.ota is not None and charger.ota.waiting_command() is not None:
+        return (STAGE_REJECTED, CODE_OCCUPIED, "a firmware update is under way; send it again when that has ended")
+    if login.trial.is_unmoved:
+        return (
+            STAGE_REJECTED,
+            CODE_OCCUPIED,
+            "renewed since the last restart; reset the charger, then try again",
+        )
     try:
-        login.check(certificate)
+        login.check(command["certificate_pem"])
     except ValueError as error:
         return (STAGE_REJECTED, CODE_BAD_CERTIFICATE, str(error))
-    keep(charger.storage, FILE, (command["id"], certificate))
-    return charger.jobs.begin(command, _Renewal(charger, login, command, now).look)
+    login.trial.stage(command["certificate_pem"], command["id"], asked_by(command))
+    return charger.jobs.begin(command, _leaving(charger, now))
 
 
-def resume_renewal(charger: "Charger", now: int) -> "Answer | None":
-    """After a boot: answer a command that a restart has cut, and return the answer; None if there was none."""
-    login: Login | None = getattr(charger.hardware, "login", None)
-    try:
-        found = kept(charger.storage, FILE, None)
-        if found is None:
-            return None
-        in_use = login is not None and login.uses(found[1])
-    except OSError:
-        # The certificate is whichever is kept; only the answer is lost.
-        return None
-    _forget(charger)
-    if in_use:
-        answer = (STAGE_DONE, CODE_OK, "the new certificate is in use")
-    else:
-        answer = (STAGE_FAILED, CODE_HARDWARE, "the charger restarted before it was proven; send it again")
-    charger.commands.answer((found[0], OP), answer, now)
-    return answer
+def _leaving(charger: "Charger", begun: int) -> "Job":
+    """Restart into the trial, once the first answer has left; the boot goes on from there."""
 
-
-def _forget(charger: "Charger") -> None:
-    try:
-        charger.storage.remove(FILE)
-    except OSError:
-        # The next boot answers again, in the same way.
-        return
-
-
-class _Renewal:
-    """One certificate on its way."""
-
-    def __init__(self, charger: "Charger", login: "Login", command: "dict[str, Any]", now: int) -> None:
-        self._charger = charger
-        self._login = login
-        self._certificate = command["certificate_pem"]
-        self._asked_by = asked_by(command)
-        self._since = now
-        self._on_trial = False
-        self._failed: Answer | None = None
-        self._went_back = 0
-
-    def look(self, now: int) -> "Answer | None":
-        """Do what is due; return the answer once there is one."""
-        if self._failed is not None:
-            answer = self._return(now)
-        else:
-            answer = self._confirm(now) if self._on_trial else self._begin(now)
-        if answer is not None:
-            _forget(self._charger)
-        return answer
-
-    def _return(self, now: int) -> "Answer | None":
-        """Answer once the old certificate is in use again; a boot brings it back where memory for it is missing."""
-        charger = self._charger
-        if charger.link.connected:
-            return self._failed
-        if now - self._went_back >= LET_IN_WITHIN_MS and not charger.in_use:
+    def job(now: int) -> "Answer | None":
+        # With a broker that is away nothing could be proven.
+        if now - begun >= GOODBYE_MS and charger.link.connected and not charger.in_use:
             charger.restart("hard")
         return None
 
-    def _begin(self, now: int) -> "Answer | None":
-        # With a broker that is away nothing could be proven, and writing flash must not disturb a car that charges.
-        if now - self._since < GOODBYE_MS or self._charger.in_use or not self._charger.link.connected:
+    return job
+
+
+def resume_renewal(charger: "Charger", now: int) -> "str | None":
+    """After a boot: go on with a trial, or answer the command of one that has ended.
+
+    Return what that says about this boot, in words; None if there is nothing to say.
+    """
+    login: Login | None = getattr(charger.hardware, "login", None)
+    if login is None or login.trial.command is None:
+        return None
+    trial, command = login.trial, (login.trial.command[0], OP)
+    if trial.is_on:
+        charger.jobs.waiting.append(command + (_Trying(charger, login, now).look,))
+        return "restarted by a renewal; a new certificate is on trial"
+    if trial.is_kept:
+        answer = _done(charger, login, now)
+    elif trial.is_refused:
+        reason = "the broker does not let the charger in with it (%s); the old one is in use again" % trial.reason
+        answer = (STAGE_FAILED, CODE_BAD_CERTIFICATE, reason)
+    else:
+        answer = (STAGE_FAILED, CODE_HARDWARE, trial.reason + "; the old one is in use")
+    charger.commands.answer(command, answer, now)
+    return "renewal of the certificate: " + answer[2]
+
+
+def _done(charger: "Charger", login: "Login", now: int) -> "Answer":
+    """Tell everybody that the new certificate is in use; return the answer to the command."""
+    command = login.trial.command
+    if command is not None:
+        detail = "certificate renewed by " + command[1]
+        charger.events.record(EVENT_SECURITY, now, {"kind": SECURITY_KIND, "detail": detail})
+    charger.trigger("meta")
+    _note_answer(login.trial)
+    return (STAGE_DONE, CODE_OK, "the new certificate is in use")
+
+
+def _note_answer(trial: "Trial") -> None:
+    try:
+        trial.tell()
+    except OSError:
+        # The next boot answers once more.
+        return
+
+
+class _Trying:
+    """A boot that tries a new certificate."""
+
+    def __init__(self, charger: "Charger", login: "Login", since: int) -> None:
+        self._charger = charger
+        self._login = login
+        self._since = since
+        self._is_let_in = False
+
+    def look(self, now: int) -> "Answer | None":
+        """Do what is due; return the answer once it is ``done``. Otherwise the next boot gives it."""
+        charger = self._charger
+        self._is_let_in = self._is_let_in or charger.link.connected
+        if charger.in_use:
+            # Neither a restart nor a write to flash, which stops both cores for a moment.
             return None
-        self._login.try_out(self._certificate)
-        self._on_trial = True
-        self._since = now
+        if self._is_let_in:
+            return self._keep(now)
+        refusal = self._login.refusal
+        if refusal is None and now - self._since >= LET_IN_WITHIN_MS:
+            refusal = "not within %d s" % (LET_IN_WITHIN_MS // 1000)
+        if refusal is not None:
+            self._note_refusal(refusal)
+            charger.restart("hard")
         return None
 
-    def _confirm(self, now: int) -> "Answer | None":
-        charger, login = self._charger, self._login
-        if not login.is_let_in:
-            refusal = login.refusal
-            if refusal is None:
-                if now - self._since < LET_IN_WITHIN_MS:
-                    return None
-                refusal = "nothing in %d s" % (LET_IN_WITHIN_MS // 1000)
-            login.go_back()
-            self._went_back = now
-            reason = "the broker does not let the charger in with it (%s); the old one is in use again" % refusal
-            self._failed = (STAGE_FAILED, CODE_BAD_CERTIFICATE, reason)
-            return None
-        self._since = now
-        if charger.in_use:
-            return None
+    def _keep(self, now: int) -> "Answer | None":
         try:
-            login.keep()
-        except OSError as error:
-            login.go_back()
-            self._went_back = now
-            self._failed = (STAGE_FAILED, CODE_HARDWARE, "the flash refuses (%s); the old one is in use again" % error)
+            self._login.trial.keep()
+        except OSError:
+            # The next boot tries again to write it down; the one after that has the old certificate.
+            self._charger.restart("hard")
             return None
-        detail = "certificate renewed by " + self._asked_by
-        charger.events.record(EVENT_SECURITY, now, {"kind": SECURITY_KIND, "detail": detail})
-        charger.trigger("meta")
-        return (STAGE_DONE, CODE_OK, "the new certificate is in use")
+        return _done(self._charger, self._login, now)
+
+    def _note_refusal(self, reason: str) -> None:
+        try:
+            self._login.trial.give_up(reason)
+        except OSError:
+            # The boots are counted: the one after the next has the old certificate in any case.
+            return

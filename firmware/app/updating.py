@@ -17,6 +17,7 @@ from .contract import (
     UPDATE_INSTALLED,
     UPDATE_INVALID_SIGNATURE,
 )
+from .renewing import OP as RENEWAL
 from .url import TransferFailed
 
 TYPE_CHECKING = False
@@ -42,6 +43,9 @@ def begin_update(charger: "Charger", command: "dict[str, Any]", now: int) -> "An
         return (STAGE_REJECTED, CODE_NOT_SUPPORTED, "this hardware cannot replace its firmware over the bus")
     if ota.on_trial or ota.is_switched:
         return (STAGE_REJECTED, CODE_OCCUPIED, "an update is on trial; try again in a few minutes")
+    if charger.jobs.is_under_way(RENEWAL):
+        # Its restarts would be taken for the update's, and the other way round.
+        return (STAGE_REJECTED, CODE_OCCUPIED, "a new certificate is being tried; try again in a few minutes")
     try:
         ota.begin(command, now)
     except TransferFailed as failed:

@@ -1,129 +1,98 @@
-"""The charger's own certificate, and one that may take its place; the ``Login`` of the seam.
+"""The charger's own certificate, with which it logs in at the broker; the ``Login`` of the seam.
 
-The key never leaves the charger: a new certificate is for the same one. Until the broker has let the charger in with
-it, nothing on flash has changed. Then it is kept in an entry of its own, which is short enough to be written beside an
-open TLS connection; the next boot moves it into the broker's entry, where there is memory for that.
-
-=================== ===================================================================================================
-the power fails     what the next boot connects with
-=================== ===================================================================================================
-trying              the old certificate
-writing the entry   the old or the new one
-moving it           the new one: written into the broker's entry first, and moved again if its own entry is still there
-=================== ===================================================================================================
+The key never leaves the charger: a new certificate is for the same one. What is on flash, and when, is in
+:mod:`firmware.boards.trial`.
 """
 
+import gc
+
 from .certificate import Certificate
-from .nvs import BROKER, RENEWED, Nvs
+from .nvs import BROKER, Nvs
+from .trial import CERTIFICATE, Trial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
-    from ..app.mqtt import MqttClient
+    class Link(Protocol):
+        """The MQTT client."""
 
-    MakeContext = Callable[[str, str | None, str | None], Any]
+        last_error: str
+        failures: int
+
 
 ATTEMPTS = 4
-"""After so many the broker is taken at its word; they are some seconds apart, more than its restart takes."""
-_CERTIFICATE = "cert_pem"
+"""After so many the broker is taken at its word."""
 
 
-def read_broker(nvs: Nvs) -> "dict[str, Any] | None":
-    """Return the broker's entry with the newest certificate in it, None if there is no entry.
+def read_broker(nvs: Nvs) -> "tuple[dict[str, Any] | None, Trial]":
+    """Return the broker's entry with the certificate that this boot uses, None if there is no entry, and the trial.
 
-    A certificate that was kept by :class:`CertificateLogin` is moved there. Raises DamagedEntry and OSError.
+    Raises DamagedEntry and OSError if the entry itself cannot be read.
     """
-    entry, renewed = nvs.read_object(BROKER), nvs.read(RENEWED)
-    if entry is None or renewed is None:
-        return entry
-    text = str(renewed, "ascii")
-    if _takes(entry, text):
-        entry[_CERTIFICATE] = text
-        nvs.write_object(BROKER, entry)
-    nvs.remove(RENEWED)
-    return entry
+    entry, trial = nvs.read_object(BROKER), Trial(nvs)
+    # Here and in the trial: what was read is not to lie between what is read next and its remains, in the middle of the
+    # memory that TLS needs in one piece.
+    gc.collect()
+    return (None if entry is None else trial.begin(entry)), trial
 
 
-def _takes(entry: "dict[str, Any]", renewed: str) -> bool:
-    """Whether it belongs here: not after the charger was provisioned with another key or name, or a later one."""
+def open_tls(make: "Callable[[str, str | None, str | None], Any]", entry: "dict[str, Any]", trial: Trial) -> "Any":
+    """Return what connections are wrapped with: by the entry or, if TLS does not take a candidate, the old certificate.
+
+    ``make`` takes authority, certificate and key. Raises ValueError and OSError like it.
+    """
+    gc.collect()
+    ca_pem, key_pem = entry["ca_pem"], entry.get("key_pem") or None
     try:
-        old, new = Certificate(entry[_CERTIFICATE]), Certificate(renewed)
-    except (KeyError, ValueError):
-        return False
-    return (new.subject, new.public_key) == (old.subject, old.public_key) and new.ends_ts > old.ends_ts
+        return make(ca_pem, entry.get(CERTIFICATE) or None, key_pem)
+    except (ValueError, OSError) as error:
+        old_pem = trial.go_back("TLS does not take it: %s" % error)
+        if old_pem is None:
+            raise
+    entry[CERTIFICATE] = old_pem
+    return make(ca_pem, old_pem, key_pem)
 
 
 class CertificateLogin:
-    """``make_context`` takes authority, certificate and key, and returns what ``client`` connects with."""
+    """The certificate in use."""
 
-    def __init__(
-        self, nvs: Nvs, client: "MqttClient", make_context: "MakeContext", ca_pem: str, cert_pem: str, key_pem: str
-    ) -> None:
-        """Take what is in use: to be read again, NVS would want more memory than a running charger has in one piece.
-
-        Raises ValueError for a certificate that cannot be read.
-        """
-        self._nvs = nvs
+    def __init__(self, trial: Trial, client: "Link", cert_pem: str, has_network: "Callable[[], bool]") -> None:
+        """``cert_pem`` is what this boot logs in with. Raises ValueError for one that cannot be read."""
+        self.trial = trial
+        """A new one that may take its place."""
         self._client = client
-        self._make_context = make_context
-        self._ca_pem, self._key_pem = ca_pem, key_pem
-        self._used = Certificate(cert_pem)
-        self._used_pem = self._tried_pem = cert_pem
-        self._connections = 0
+        self._has_network = has_network
+        self._failures_before = 0
+        old = trial.old if trial.is_on else None
+        self._used = Certificate(cert_pem) if old is None else old
 
     @property
     def ends_ts(self) -> int:
-        """End of the certificate in use. UTC milliseconds."""
-        return self._used.ends_ts
+        """End of the certificate in use, while another is on trial of the old one. UTC milliseconds."""
+        return self._counting().ends_ts
+
+    def _counting(self) -> Certificate:
+        trial = self.trial
+        return trial.new if trial.is_kept and trial.new is not None else self._used
 
     def check(self, certificate_pem: str) -> None:
         """Raise ValueError, in words, for a certificate that cannot take the place of the one in use."""
-        new, old = Certificate(certificate_pem), self._used
+        new, old = Certificate(certificate_pem), self._counting()
         if new.public_key != old.public_key:
-            raise ValueError("it is for another key than this charger's (chargebus pki renew --same-key)")
+            raise ValueError("it is for another key than this charger's")
         if new.subject != old.subject:
             raise ValueError("it is for another name than this charger's")
         if new.ends_ts <= old.ends_ts:
             raise ValueError("it does not end later than the one in use")
 
-    def uses(self, certificate_pem: str) -> bool:
-        """Tell whether this is the one in use."""
-        try:
-            new, old = Certificate(certificate_pem), self._used
-        except ValueError:
-            return False
-        return (new.subject, new.public_key, new.ends_ts) == (old.subject, old.public_key, old.ends_ts)
-
-    def try_out(self, certificate_pem: str) -> None:
-        """Connect again, with this one, for now."""
-        self._tried_pem = certificate_pem
-        self._connections = self._client.connections
-        self._client.reconnect(self._context)
-
-    def _context(self) -> "Any":
-        return self._make_context(self._ca_pem, self._tried_pem, self._key_pem)
-
-    @property
-    def is_let_in(self) -> bool:
-        """Whether the broker has let the charger in with the one that is tried, and it is still connected."""
-        return self._client.connected and self._client.connections > self._connections
-
     @property
     def refusal(self) -> "str | None":
-        """Why the broker does not let it in, in words, once several attempts have failed; None until then."""
+        """Why the broker does not let the charger in, once several attempts have failed; None until then."""
         client = self._client
-        # The first is the end of the connection that the old certificate had.
-        return client.last_error if client.failures > ATTEMPTS else None
-
-    def keep(self) -> None:
-        """Use the one that is tried from now on, after a boot too. Raises OSError: what is kept has not changed."""
-        self._nvs.write(RENEWED, self._tried_pem.encode())
-        self._used_pem = self._tried_pem
-        self._used = Certificate(self._used_pem)
-
-    def go_back(self) -> None:
-        """Connect again with the one that is kept."""
-        self._tried_pem = self._used_pem
-        self._client.reconnect(self._context)
+        if not self._has_network():
+            # Before a cable or an address is there, every attempt fails at once, and nothing has been asked.
+            self._failures_before = client.failures
+            return None
+        return client.last_error if client.failures - self._failures_before >= ATTEMPTS else None

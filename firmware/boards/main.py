@@ -23,15 +23,18 @@ from ..app.main import Runner
 from ..app.mqtt import MqttClient
 from .assembly import assemble
 from .identity import BadIdentity, Broker, Identity, Network
-from .login import CertificateLogin, read_broker
+from .login import CertificateLogin, open_tls, read_broker
 from .network_link import WLAN, NetworkLink, WlanLink
 from .nvs import IDENTITY, NETWORK, DamagedEntry, DividedStorage, Nvs
 from .offline import NoBroker
 from .parts import PartTaken
 from .registry import BadChoice
+from .trial import CERTIFICATE, Trial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .hardware import BoardHardware
     from .host import Host
 
@@ -75,14 +78,14 @@ class Device:
         except OSError as error:
             raise NotACharger("the hardware or NVS refuses: %s" % error) from None
         self._write = host.write
-        self._texts: tuple[str, str, str] | None = None
         self.network = self._connect(host, nvs)
         self._link_ms = self._link_changes = 0
+        self._login: CertificateLogin | None = None
         self.client = self._client(host, nvs)
         self._broker_watch = BrokerWatch(self.client)
         storage = DividedStorage(host.files(), nvs)
         host.equip(self.hardware, self.identity, storage)
-        self.hardware.login = self._login(host, nvs)
+        self.hardware.login = self._login
         self.charger = Charger(self.identity, self.hardware, storage, host.clock, self.client, host.random)
         sessions = self.charger.sessions
         self.hardware.session_goes_on = lambda: sessions.session is not None
@@ -109,31 +112,27 @@ class Device:
     def _client(self, host: "Host", nvs: Nvs) -> "Link":
         """Return the MQTT client, or what stands in its place."""
         try:
-            entry = read_broker(nvs)
+            entry, trial = read_broker(nvs)
             if entry is None:
                 raise BadIdentity("no broker was told (chargebus provision)")
             broker = Broker(entry, self.identity.charger)
-            tls = None if broker.ca_pem is None else host.tls(broker.ca_pem, broker.cert_pem, broker.key_pem)
+            tls = None if broker.ca_pem is None else open_tls(host.tls, entry, trial)
         except (BadIdentity, DamagedEntry, OSError, ValueError) as error:
             self.notes.append("without a broker: %s" % error)
             return NoBroker(str(error))
-        if broker.ca_pem is not None and broker.cert_pem is not None and broker.key_pem is not None:
-            self._texts = (broker.ca_pem, broker.cert_pem, broker.key_pem)
         name = "%s-%s" % (self.identity.site, self.identity.charger)
         client = MqttClient(
             broker.address, broker.port, name, host.random, user=broker.user, password=broker.password, ssl=tls
         )
         client.server_name = broker.name
+        if broker.cert_pem is not None:
+            self._login = self._renewable(trial, client, entry)
         return client
 
-    def _login(self, host: "Host", nvs: Nvs) -> "CertificateLogin | None":
-        """Return what renews the charger's certificate, where it has one of its own."""
-        client = self.client
-        if not isinstance(client, MqttClient) or self._texts is None:
-            return None
-        texts, self._texts = self._texts, None
+    def _renewable(self, trial: Trial, client: MqttClient, entry: "dict[str, Any]") -> "CertificateLogin | None":
+        """Return what renews the charger's certificate; why it cannot be is noted."""
         try:
-            return CertificateLogin(nvs, client, host.tls, *texts)
+            return CertificateLogin(trial, client, entry[CERTIFICATE], self.network.up)
         except ValueError as error:
             self.notes.append("its certificate cannot be renewed over the bus: %s" % error)
             return None

@@ -27,7 +27,7 @@ from ..app.main import Runner
 from ..app.mqtt import MqttClient
 from ..app.storage import FileStorage
 from .file_nvs import FileNvs
-from .login import CertificateLogin, read_broker
+from .login import CertificateLogin, open_tls, read_broker
 from .nvs import BROKER, Nvs
 from .tls import client_context
 from .unix_station import UnixHardware
@@ -88,30 +88,33 @@ class Commands:
         return [snap.cp_state, snap.contactor_closed, snap.offered_current_a, snap.faults]
 
 
-def _provision(nvs: Nvs, pki: str, charger_id: str) -> "dict[str, str]":
-    """Return the broker's entry; at the first start it is made of what lies in the folder ``pki``."""
-    entry = read_broker(nvs)
-    if entry is None:
-        entry = {}
-        for field, name in (("ca_pem", "ca.pem"), ("cert_pem", charger_id + ".pem"), ("key_pem", charger_id + ".key")):
-            with open(pki + "/" + name) as file:
-                entry[field] = file.read()
-        nvs.write_object(BROKER, entry)
-    return entry
+def _provision(nvs: Nvs, pki: str, charger_id: str) -> None:
+    """At the first start make the broker's entry of what lies in the folder ``pki``."""
+    if nvs.read(BROKER) is not None:
+        return
+    entry = {}
+    for field, name in (("ca_pem", "ca.pem"), ("cert_pem", charger_id + ".pem"), ("key_pem", charger_id + ".key")):
+        with open(pki + "/" + name) as file:
+            entry[field] = file.read()
+    nvs.write_object(BROKER, entry)
 
 
 def _client(
     folder: str, charger_id: str, broker: "tuple[str, int]", pki: "str | None"
 ) -> "tuple[MqttClient, CertificateLogin | None]":
     """Return the client, and what renews its certificate where it has one."""
-    nvs, tls, texts = Nvs(FileNvs(FileStorage(folder))), None, ("", "", "")
+    entry = trial = tls = None
     if pki is not None:
-        entry = _provision(nvs, pki, charger_id)
-        texts = (entry["ca_pem"], entry["cert_pem"], entry["key_pem"])
-        tls = client_context(*texts)
+        nvs = Nvs(FileNvs(FileStorage(folder)))
+        _provision(nvs, pki, charger_id)
+        entry, trial = read_broker(nvs)
+    if entry is not None and trial is not None:
+        tls = open_tls(client_context, entry, trial)
     client = MqttClient(broker[0], broker[1], charger_id, os.urandom, user=charger_id, password=charger_id, ssl=tls)
     client.server_name = "localhost"
-    return client, None if pki is None else CertificateLogin(nvs, client, client_context, *texts)
+    if entry is None or trial is None:
+        return client, None
+    return client, CertificateLogin(trial, client, entry["cert_pem"], lambda: True)
 
 
 async def _tell(watch: BrokerWatch) -> None:

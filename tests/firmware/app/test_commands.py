@@ -73,7 +73,7 @@ def test_every_operation_is_answered_and_answered_again_but_executed_once(op: st
     assert bench.storage.writes == writes
 
 
-@pytest.mark.parametrize("op", ["update_firmware", "get_log", "renew_certificate"])
+@pytest.mark.parametrize("op", ["update_firmware", "get_log"])
 def test_what_the_hardware_lacks_is_said_honestly(op: str) -> None:
     reply = Bench().send(op, **VALID[op])
     assert (reply["stage"], reply["code"]) == ("rejected", "not_supported")
