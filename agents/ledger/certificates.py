@@ -16,10 +16,7 @@ def ending_soon(ends_ms: Mapping[str, int], now_ms: int) -> Standing:
     for charger, end_ms in ends_ms.items():
         alarm = expiry_alarm(charger, _moment(end_ms), _moment(now_ms))
         if alarm is not None:
-            remedy = (
-                f"Run `chargebus pki renew {charger} --same-key` where the site's authority is, and bring the "
-                "certificate to the charger with `chargebus provision`."
-            )
+            remedy = f"Run `chargebus renew-certificate {charger}` where the site's authority is."
             about = {"source": "ledger", "charger": charger, "remedy": remedy}
             alarms[alarm_name("certificate", charger)] = alarm.model_copy(update=about)
     return alarms

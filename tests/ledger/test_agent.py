@@ -291,6 +291,7 @@ async def test_a_chargers_certificate_that_ends_soon_is_told_until_it_is_renewed
         [(ids, alarm)] = ledger.bus.take(ALARM)
         assert (ids, alarm.severity, alarm.charger) == ({"alarm": "certificate-c1"}, Severity.WARNING, "c1")
         assert "The certificate of c1 ends on" in alarm.text
+        assert "`chargebus renew-certificate c1`" in alarm.remedy
         await ledger.hear(CHARGER_META, [meta(900)], charger="c1")
         await ledger.clock.advance(31)
         assert ledger.bus.take(ALARM) == [({"alarm": "certificate-c1"}, None)]
