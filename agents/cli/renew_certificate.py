@@ -153,7 +153,7 @@ class _Renewal:
                 f"{uses}, but the old one is not revoked ({error}): chargebus pki revoke {self._charger} --superseded"
             )
             raise CliError(ExitCode.CONFIGURATION, words) from None
-        self._say(f"{self._path} is the new certificate; revoked {count} earlier one{'s' * (count != 1)}")
+        self._say(f"{self._path} is the new one; revoked {count} earlier certificate{'s' * (count != 1)}")
         if not apply_changes(self._folder, self._reload, always=True, quietly=self._terminal.as_json):
             self._say(f"the running broker does not know that yet: give it {self._folder / REVOKED}")
 

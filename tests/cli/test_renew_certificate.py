@@ -94,7 +94,7 @@ def test_the_new_one_is_sent_then_put_in_its_place_and_only_then_the_old_one_is_
     (sent,) = bench.charger.commands
     assert isinstance(sent, RenewCertificate) and sent.certificate_pem == bench.path.read_text()
     assert (bench.path.stat().st_mode & 0o777) == 0o644
-    assert "revoked 1 earlier one\n" in done.out
+    assert "revoked 1 earlier certificate\n" in done.out
     assert "the running broker does not know that yet: give it pki/revoked.crl" in done.out
 
 

@@ -33,7 +33,7 @@ class Charger:
         self._command = [program, *options, str(folder), "garage", "c1", broker.host, str(broker.port)]
         trusted = None
         if pki is not None:
-            self._command.append(str(pki))
+            self.started_with(pki)
             trusted = ssl.create_default_context(cafile=str(pki / "ca.pem"))
             trusted.load_cert_chain(pki / "site.pem", pki / "site.key")
         self._folder = folder
@@ -43,6 +43,10 @@ class Charger:
         self._comes_back = comes_back
         self.restarts = 0
         """How often it has asked to be started again, and was."""
+
+    def started_with(self, pki: Path) -> None:
+        """Let it speak TLS with what lies there."""
+        self._command.append(str(pki))
 
     async def __aenter__(self) -> "Charger":
         self._running = asyncio.create_task(self.site.client.run())

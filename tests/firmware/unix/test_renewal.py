@@ -1,6 +1,8 @@
 """A charger's certificate renewed over the bus: the app on MicroPython, a real Mosquitto, the site's authority."""
 
+import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from agents.cli.pki_revocation import revoke
 from agents.cli.pki_revoke import Door, Eviction, list_superseded
 from tests.brokers import RunningBroker, remove_broker, start_broker
 from tests.firmware.unix.charger_process import TOPIC, Charger
+from tests.tls_broker import tls_broker
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.micropython, pytest.mark.broker]
@@ -158,3 +161,41 @@ async def test_power_lost_while_one_is_tried_leaves_the_old_one(unix_port: str, 
         assert answer["stage"] == "failed" and "restarted 2 times" in answer["reason"], answer
         assert not (tmp_path / "candidate").exists()
         await site.restart()
+
+
+class Address:
+    """Where a broker is."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+
+
+async def test_one_command_renews_it_and_ends_the_old_one(unix_port: str, tmp_path: Path) -> None:
+    """The whole way, with a site as it is prepared: technician, authority, broker's lists, charger."""
+    with tls_broker(tmp_path / "it") as site:
+        issue(site.pki, "c1", datetime.now(UTC) - timedelta(days=1441), renew=True)
+        old = Eviction(site.pki, "c1")
+        memory = tmp_path / "charger"
+        memory.mkdir()
+        broker: Any = Address("127.0.0.1", site.port)
+        charger = Charger(unix_port, memory, broker, comes_back=True)
+        charger.started_with(site.pki)
+        await charger.start()
+        try:
+            await eventually(lambda: "broker: connected\n" in charger.output, 30, "the charger")
+            options = ("--folder", site.pki, "--config", site.folder / "site.toml", "--as", "anna", "--timeout", "60")
+            command = (sys.executable, "-m", "agents.cli.main", "renew-certificate", "c1", *options)
+            typed = await asyncio.create_subprocess_exec(
+                *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            )
+            said = (await typed.communicate())[0].decode()
+            assert typed.returncode == 0, said + "".join(charger.output)
+            assert "the new certificate is in use" in said and "revoked 2 earlier certificates\n" in said
+            assert old.is_refused(Door(broker.host, broker.port)) is True
+            await charger.end()
+            await charger.start()
+            await eventually(
+                lambda: "broker: connected\n" in charger.output, 30, "with the new one, after a power loss"
+            )
+        finally:
+            await charger.end()
