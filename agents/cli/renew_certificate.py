@@ -12,11 +12,12 @@ from agents.cli.asking import MOST_WAIT_FOR_RETAINED_S, NotDone, command, requir
 from agents.cli.charging import Charger
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
-from agents.cli.link import QUIET_S, connected
+from agents.cli.link import connected
 from agents.cli.pki_apply import FOLDER, Folder, Reload, apply_changes
 from agents.cli.pki_authority import Issued, PkiError, authority_of, read
 from agents.cli.pki_revocation import FILE as REVOKED
 from agents.cli.pki_revoke import list_superseded
+from agents.cli.quiet import QUIET_S
 from agents.cli.terminal import Terminal, site_command
 from bus_schema.charger_messages import Meta, State
 from bus_schema.command import RenewCertificate
@@ -86,6 +87,7 @@ class _Renewal:
             async for heard in link.heard(MOST_WAIT_FOR_RETAINED_S, QUIET_S):
                 if isinstance(heard.message, Meta) and heard.charger == self._charger:
                     ends_ms = heard.message.certificate_ends_ts
+                    break
         if ends_ms is None:
             raise CliError(
                 ExitCode.FAILED,
