@@ -19,6 +19,8 @@ from tests.firmware.app.fakes import Bench
 from tests.firmware.app.ota_bench import OtaBench
 from tests.firmware.boards.certificates import BROKER_ENTRY, NEW, NEW_ENDS, OLD, OLD_ENDS, OTHER_KEYS, utc_ms
 
+pytestmark = pytest.mark.usefixtures("quick_boots")
+
 WAITS_S = LET_IN_WITHIN_MS // 1000
 DONE = ("done", "ok", "the new certificate is in use")
 

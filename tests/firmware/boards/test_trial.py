@@ -24,6 +24,8 @@ from tests.firmware.boards.certificates import (
     utc_ms,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_boots")
+
 
 class Client:
     """What is known of the connection."""
