@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware.boards.file_nvs import FileNvs
 from firmware.boards.login import ATTEMPTS, CertificateLogin, open_tls, read_broker
@@ -184,9 +185,11 @@ def test_a_flash_that_refuses_the_move_uses_the_proven_one_all_the_same() -> Non
 
 
 LATER = certificate(NEW_ENDS + timedelta(days=1))
+OTHER_KEYS_OLD = certificate(OLD_ENDS, ec.generate_private_key(ec.SECP256R1()))
+OTHER_NAMES_OLD = certificate(OLD_ENDS, name="c2")
 
 
-@pytest.mark.parametrize("provisioned", [LATER, NEW, OTHER_KEYS, "nonsense", None])
+@pytest.mark.parametrize("provisioned", [LATER, NEW, OTHER_KEYS_OLD, OTHER_NAMES_OLD, "nonsense", None])
 @pytest.mark.parametrize("word", [b"", b"1", b"proven", b"told", b"spent by it"])
 def test_what_was_provisioned_meanwhile_is_not_replaced(provisioned: str | None, word: bytes) -> None:
     bench = Bench()
