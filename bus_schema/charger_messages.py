@@ -30,7 +30,7 @@ class Online(ChargerMessage):
 
 
 class Meta(ChargerMessage):
-    """What kind of charger this is. Published after every boot and after ``configure``."""
+    """What kind of charger this is. Published after every boot, ``configure`` and ``renew_certificate``."""
 
     hardware: Text
     """Board profile and revision, for example ``olimex-esp32-poe``."""
@@ -56,6 +56,8 @@ class Meta(ChargerMessage):
     nominal_voltage_v: NominalVoltageV = NOMINAL_VOLTAGE_V
     """Nominal voltage of each phase: ``phases`` × ``nominal_voltage_v`` × amperes per phase are watts. Whoever turns
     watts into amperes for this charger, or back, uses it."""
+    certificate_ends_ts: TimestampMs | None = None
+    """End of the certificate that the charger logs in with; null for one without, or with older firmware."""
 
 
 class Lease(Struct):

@@ -259,6 +259,18 @@ class UpdateFirmware(CommandBase):
     """Do not install earlier; null for as soon as idle."""
 
 
+class RenewCertificate(CommandBase):
+    """Log in with a new certificate for the charger's own key: people only.
+
+    The charger tries it once it is not in use, and keeps it when the broker has let it in; until then, and if the
+    broker does not, it has the old one.
+    """
+
+    op: Literal["renew_certificate"] = "renew_certificate"
+    certificate_pem: Annotated[str, StringConstraints(min_length=1, max_length=1500)]
+    """One certificate as PEM, of the subject and for the key of the one in use. Nothing in it is secret."""
+
+
 class GetLog(CommandBase):
     """Put the charger's log somewhere."""
 
@@ -296,6 +308,7 @@ Command = Annotated[
     | Configure
     | UpdateLocalList
     | UpdateFirmware
+    | RenewCertificate
     | GetLog
     | Identify,
     Field(discriminator="op"),

@@ -48,6 +48,7 @@ _CHARGER: tuple[tuple[Topic[Any], Message], ...] = (
             capabilities=["lock", "rfid"],
             local_list_version=2_063_597_568,
             nominal_voltage_v=230.0,
+            certificate_ends_ts=NOW + 825 * 86_400_000,
         ),
     ),
     (
@@ -185,6 +186,11 @@ _COMMANDS: tuple[Message, ...] = (
         version="0.2.0",
         sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         signature="MEUCIQ==",
+    ),
+    command.RenewCertificate(
+        **_ISSUED,
+        source="technician",
+        certificate_pem="-----BEGIN CERTIFICATE-----\nMIIBxTCCAWugAwIBAgIUQ2hhcmdlciBj\n-----END CERTIFICATE-----\n",
     ),
     command.GetLog(**_ISSUED, source="technician", url="ftp://files.example/logs/", from_ts=NOW - 86_400_000),
     command.Identify(**_ISSUED, source="technician", duration_s=30),

@@ -164,6 +164,8 @@ class ReplyCode(StrEnum):
     """A file could not be fetched or put."""
     BAD_IMAGE = "bad_image"
     """A firmware image that this charger must not take: unsigned, for another board, older, damaged."""
+    BAD_CERTIFICATE = "bad_certificate"
+    """A certificate that this charger must not take, or with which the broker does not let it in."""
     VERSION_MISMATCH = "version_mismatch"
     """The charger has another version of the local list than the change is for."""
     LIST_FULL = "list_full"

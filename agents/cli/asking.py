@@ -25,6 +25,16 @@ from bus_schema.message import Struct
 from bus_schema.topics import CHARGER_COMMAND_REPLY, CHARGER_ONLINE, CHARGER_STATE
 from bus_schema.words import ReplyStage
 
+
+class NotDone(CliError):
+    """A charger's last word on a command is not ``done``."""
+
+    def __init__(self, charger: str, reply: CommandReply) -> None:
+        """Keep the reply, and make the charger's reason the error's text."""
+        super().__init__(ExitCode.FAILED, f"{charger} {_verdict(reply)}")
+        self.reply = reply
+
+
 S = TypeVar("S", bound=Struct)
 
 MOST_WAIT_FOR_RETAINED_S = 5.0
@@ -47,7 +57,7 @@ async def command(
     charger's states meanwhile.
 
     Raises :class:`CliError`: ``UNKNOWN`` for a charger that the broker knows nothing of, ``NO_ANSWER`` if it is
-    offline or silent, ``FAILED`` with the charger's reason if it refused, ``UNREACHABLE`` without a broker.
+    offline or silent, :class:`NotDone` with the charger's reason if it refused, ``UNREACHABLE`` without a broker.
     """
     draft = made(kind, **_about(terminal, SystemClock().now_ms()), **fields)
     async with connected(terminal.target) as link:
@@ -59,7 +69,7 @@ async def command(
             reply = await _ask(link, charger, message, completion_s or terminal.timeout_s)
     terminal.show(reply.model_dump(mode="json") | {"charger": charger}, lambda: _in_words(charger, reply))
     if reply.stage is not ReplyStage.DONE:
-        raise CliError(ExitCode.FAILED, f"{charger} {_verdict(reply)}")
+        raise NotDone(charger, reply)
 
 
 def made(kind: type[S], /, **fields: Any) -> S:

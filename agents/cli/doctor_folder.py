@@ -51,6 +51,7 @@ def with_folder(snapshot: Snapshot, config: Path | None, settings: Mapping[str, 
         access_list=_text(folder / BROKER / ACCESS_LIST),
         access_list_due=due,
         certificates={each.name: each.ends for each in issued},
+        certified_chargers=frozenset(each.name for each in issued if each.role == Role.CHARGER),
         named_chargers=frozenset(balancer.chargers),
         wrong_meters=frozenset(each.name for each in issued if each.name in meters and each.role != Role.METER),
     )
@@ -74,7 +75,9 @@ def ends(snapshot: Snapshot) -> Iterator[Finding]:
                 "certificate",
                 name,
                 f"it {'ended' if over else 'ends'} on {end:%Y-%m-%d}: the broker lets nobody in with it then",
-                f"chargebus pki server HOST… --renew for the broker, else chargebus pki renew {name}.",
+                f"chargebus renew-certificate {name}."
+                if name in snapshot.certified_chargers and not over
+                else f"chargebus pki server HOST… --renew for the broker, else chargebus pki renew {name}.",
             )
 
 

@@ -78,6 +78,8 @@ class Snapshot:
     """What it should be, if the site's folder is here."""
     certificates: Mapping[str, datetime] = field(default_factory=dict)
     """When each certificate of the site ends, if the authority's folder is here."""
+    certified_chargers: frozenset[str] = frozenset()
+    """Which of them are chargers'."""
     loopbacks: tuple[Loopback, ...] = ()
     """Attempts to publish where it must not be possible."""
     anonymous_connects: bool | None = None

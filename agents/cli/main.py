@@ -41,6 +41,9 @@ COMMANDS: dict[str, Entry] = {
     "trigger": _entry("upkeep", "Make a charger publish a message now.", _COMMAND),
     "configure": _entry("configure", "Change settings of a charger, all of them or none.", _COMMAND),
     "update-firmware": _entry("maintenance", "Replace a charger's firmware by a signed image.", _COMMAND),
+    "renew-certificate": _entry(
+        "renew_certificate", "Give a charger a new certificate over the bus, and revoke the old one.", _COMMAND
+    ),
     "log": _entry("maintenance", "Fetch a charger's log, or let it put the log to --url.", _COMMAND),
     "reserve": _entry("reserve", "Keep a charger for one token.", _COMMAND),
     "cancel-reservation": _entry("reserve", "End a reservation early.", _COMMAND),

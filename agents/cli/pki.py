@@ -1,7 +1,7 @@
 """``pki``: the site's certificates."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -9,17 +9,16 @@ from typing import Annotated
 
 import typer
 
-from agents.cli.broker_reload import ReloadError, reload_broker
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
+from agents.cli.pki_apply import FOLDER, Folder, Reload, apply_changes
 from agents.cli.pki_authority import CA, Issued, PkiError, all_issued, found, issue, read, renew_same_key, usual_role
 from agents.cli.pki_revocation import revoke as put_on_list
 from agents.cli.pki_revocation import revoked_serials
 from agents.cli.pki_revoke import Door, Eviction, list_superseded, list_users, retire, users_of
-from agents.cli.pki_rights import SITE_FILE, give_to_broker
+from agents.cli.pki_rights import SITE_FILE
 from agents.cli.terminal import JsonOption
 from agents.cli.values import site_id
-from agents.runtime.config_errors import ConfigError
 from bus_schema import Role
 from bus_schema.generate.acl import person_users, reserved_users
 from bus_schema.ids import InvalidId
@@ -27,12 +26,6 @@ from bus_schema.ids import InvalidId
 app = command_app()
 group = command_app()
 app.add_typer(group, name="pki")
-
-Folder = Annotated[Path, typer.Option("--folder", help="Where certificates and keys lie.")]
-Reload = Annotated[
-    bool, typer.Option("--reload/--no-reload", help="Whether the running broker reads at once what has changed.")
-]
-_FOLDER = Path("pki")
 
 
 class UserRole(StrEnum):
@@ -56,7 +49,7 @@ def _module() -> None:
 @group.command()
 def init(
     site: Annotated[str, typer.Argument(parser=site_id, metavar="SITE", help="Id of the site.")],
-    folder: Folder = _FOLDER,
+    folder: Folder = FOLDER,
 ) -> None:
     """Make the site's certificate authority; nothing happens if it is there.
 
@@ -74,7 +67,7 @@ def init(
 def server(
     names: Annotated[list[str], typer.Argument(metavar="HOST…", help="Host names and addresses of the server.")],
     name: Annotated[str, typer.Option("--name", help="Name of the files.")] = "broker",
-    folder: Folder = _FOLDER,
+    folder: Folder = FOLDER,
     renew: Annotated[bool, typer.Option("--renew", help="Replace the one that is there.")] = False,
 ) -> None:
     """Give the broker, or another server, a key and a certificate for its names and addresses."""
@@ -88,7 +81,7 @@ def server(
 def issue_users(
     names: Annotated[list[str], typer.Argument(metavar="USER…", help="Names of agents, chargers, meters, people.")],
     role: Annotated[UserRole | None, typer.Option("--role", help="What they may do; agents need none.")] = None,
-    folder: Folder = _FOLDER,
+    folder: Folder = FOLDER,
     reload: Reload = True,
 ) -> None:
     """Give users of the broker a key and a certificate each; those that are there are kept.
@@ -97,13 +90,13 @@ def issue_users(
     for each person and computer, so that one can be revoked without the others.
     """
     _certify(folder, names, role, renew=False)
-    _apply(folder, reload)
+    apply_changes(folder, reload)
 
 
 @group.command()
 def renew(
     names: Annotated[list[str], typer.Argument(metavar="USER…", help="Names that have a certificate.")],
-    folder: Folder = _FOLDER,
+    folder: Folder = FOLDER,
     same_key: Annotated[
         bool, typer.Option("--same-key", help="Keep the key and renew the certificate only: nothing secret moves.")
     ] = False,
@@ -129,7 +122,7 @@ def renew(
 @group.command()
 def revoke(
     name: Annotated[str, typer.Argument(metavar="USER", help="Charger, meter, agent or person to shut out.")],
-    folder: Folder = _FOLDER,
+    folder: Folder = FOLDER,
     broker: Annotated[
         str | None, typer.Option("--broker", metavar="HOST[:PORT]", help="Broker, instead of site.toml's.")
     ] = None,
@@ -157,7 +150,7 @@ def revoke(
     except PkiError as error:
         raise CliError(ExitCode.FAILED, str(error)) from None
     typer.echo(f"revoked {count} certificate{'s' * (count != 1)} of {', '.join(users)}")
-    if not _apply(folder, reload, always=True):
+    if not apply_changes(folder, reload, always=True):
         return
     door = _door(folder, broker)
     for eviction in evictions:
@@ -165,7 +158,7 @@ def revoke(
 
 
 @group.command()
-def apply(folder: Folder = _FOLDER, reload: Reload = True) -> None:
+def apply(folder: Folder = FOLDER, reload: Reload = True) -> None:
     """Make the access list again from certificates and site.toml, and let the running broker read it.
 
     Needed after a new station in [csms.stations] or an update of chargebus.
@@ -174,11 +167,11 @@ def apply(folder: Folder = _FOLDER, reload: Reload = True) -> None:
         raise CliError(
             ExitCode.CONFIGURATION, f"there is no {SITE_FILE} beside {folder}: `chargebus prepare` makes one"
         )
-    _apply(folder, reload, always=True)
+    apply_changes(folder, reload, always=True)
 
 
 @group.command()
-def status(folder: Folder = _FOLDER, as_json: JsonOption = False) -> None:
+def status(folder: Folder = FOLDER, as_json: JsonOption = False) -> None:
     """Show all certificates; ends with 1 if one is due for renewal or has run out."""
     now = datetime.now(UTC)
     try:
@@ -193,8 +186,7 @@ def status(folder: Folder = _FOLDER, as_json: JsonOption = False) -> None:
     else:
         for each in issued:
             kind = f"server {', '.join(each.alternative_names)}" if each.server else each.role or "authority"
-            state = "  REVOKED" if each.serial in revoked else "  DUE: renew it" if each.is_due(now) else ""
-            typer.echo(f"{each.name:<32} until {each.ends:%Y-%m-%d}  {kind}{state}")
+            typer.echo(f"{each.name:<32} until {each.ends:%Y-%m-%d}  {kind}{_state(each, now, revoked)}")
         if revoked:
             typer.echo(f"{len(revoked)} revoked")
     if any(each.is_due(now) for each in issued):
@@ -232,7 +224,7 @@ def _end_superseded(folder: Path, name: str, now: datetime, reload: bool) -> Non
     except PkiError as error:
         raise CliError(ExitCode.FAILED, str(error)) from None
     typer.echo(f"revoked {count} earlier certificate{'s' * (count != 1)} of {', '.join(users)}")
-    _apply(folder, reload, always=True)
+    apply_changes(folder, reload, always=True)
 
 
 def _users(folder: Path, name: str) -> list[str]:
@@ -244,29 +236,6 @@ def _users(folder: Path, name: str) -> list[str]:
 
 def _say(issued: Issued) -> None:
     typer.echo(f"{issued.path}  until {issued.ends:%Y-%m-%d}")
-
-
-def _apply(folder: Path, reload: bool, *, always: bool = False) -> bool:
-    """Give the broker of the site around ``folder`` what has changed; return whether it has been told.
-
-    ``always`` tells it even if nothing has changed: an earlier attempt may have failed half-way.
-    """
-    site_folder = folder.absolute().parent
-    if not (site_folder / SITE_FILE).exists():
-        return False
-    try:
-        changed = list(give_to_broker(site_folder))
-        for line in changed:
-            typer.echo(line)
-        if reload and (changed or always):
-            typer.echo(f"read by {reload_broker(site_folder)}")
-    except (PkiError, ConfigError) as error:
-        raise CliError(ExitCode.CONFIGURATION, str(error)) from None
-    except OSError as error:
-        raise CliError(ExitCode.CONFIGURATION, f"cannot write {error.filename}: {error.strerror}") from None
-    except ReloadError as error:
-        raise CliError(ExitCode.UNREACHABLE, f"the running broker does not know it yet: {error}") from None
-    return reload
 
 
 def _door(folder: Path, broker: str | None) -> Door:
@@ -297,6 +266,15 @@ def _shut_out(eviction: Eviction, door: Door) -> str:
         ) from None
     proof = "the broker refuses it" if refused else "its certificate is not here to be tried"
     return f"{eviction.user} is out: {proof}{', and its connection has ended' if ended else ''}"
+
+
+def _state(issued: Issued, now: datetime, revoked: Container[int]) -> str:
+    if issued.serial in revoked:
+        return "  REVOKED"
+    if not issued.is_due(now):
+        return ""
+    over_the_bus = issued.role == Role.CHARGER and issued.ends > now
+    return f"  DUE: chargebus renew-certificate {issued.name}" if over_the_bus else "  DUE: renew it"
 
 
 def _row(issued: Issued, now: datetime, revoked: bool) -> dict[str, object]:

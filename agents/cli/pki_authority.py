@@ -136,13 +136,24 @@ def issue(
         role = role or usual_role(name)
     built, private = _sign(folder, name, role, names, now, _lasts(role))
     # The key first: a certificate without its key would look finished.
-    _replace(folder / f"{name}.key", _pem(private), 0o600)
-    _replace(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
+    replace_file(folder / f"{name}.key", _pem(private), 0o600)
+    replace_file(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
     return read(path)
 
 
 def renew_same_key(folder: Path, name: str, now: datetime) -> Issued:
     """Sign the key of the user ``name`` again, in the place of its certificate; the key's file is not touched.
+
+    Raises :class:`PkiError` like :func:`sign_same_key`.
+    """
+    path = folder / f"{name}.pem"
+    built = sign_same_key(folder, name, now)
+    replace_file(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
+    return read(path)
+
+
+def sign_same_key(folder: Path, name: str, now: datetime) -> x509.Certificate:
+    """Return a new certificate for the key of the user ``name``; the files of that name are not touched.
 
     The key need not be here: a charger keeps its own, and only the certificate has to reach it.
 
@@ -162,9 +173,7 @@ def renew_same_key(folder: Path, name: str, now: datetime) -> Issued:
     except (ValueError, InvalidSignature):
         raise PkiError(f"{path} is of another authority than {folder / f'{CA}.pem'}: issue a new one") from None
     _check_key(folder / f"{name}.key", public, path)
-    built = _sign_key(public, folder, name, there.role, (), now, _lasts(there.role))
-    _replace(path, built.public_bytes(serialization.Encoding.PEM), 0o644)
-    return read(path)
+    return _sign_key(public, folder, name, there.role, (), now, _lasts(there.role))
 
 
 def _check_key(key: Path, public: ec.EllipticCurvePublicKey, certificate: Path) -> None:
@@ -327,7 +336,7 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _replace(path: Path, data: bytes, mode: int) -> None:
+def replace_file(path: Path, data: bytes, mode: int) -> None:
     """Write a file; one that was there keeps its owner and rights: its reader is a service with a user of its own."""
     old = path.stat() if path.exists() else None
     write_whole(path, data, mode if old is None else old.st_mode & 0o777)

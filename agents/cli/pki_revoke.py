@@ -16,6 +16,7 @@ from pathlib import Path
 
 from agents.cli.broker_door import Answer, knock
 from agents.cli.pki_authority import CA, PkiError, all_issued, read, sign_briefly
+from agents.cli.pki_renewal import waiting, waiting_path
 from agents.cli.pki_revocation import revoke, revoked_serials, serials_of
 from bus_schema import Role
 from bus_schema.generate.acl import person_users
@@ -69,8 +70,15 @@ def list_users(folder: Path, users: Sequence[str], now: datetime) -> int:
 def list_superseded(folder: Path, users: Sequence[str], now: datetime) -> int:
     """Revoke every certificate of ``users`` but the one that lies in ``folder``; return how many there were.
 
-    Raises :class:`PkiError` for a user without one: which is the one to keep is then unknown; :class:`OSError`.
+    Raises :class:`PkiError` where the one to keep is unknown: for a user without one, and while a charger may use a
+    new one that waits beside it; :class:`OSError`.
     """
+    for name in users:
+        if waiting(folder, name) is not None:
+            raise PkiError(
+                f"whether {name} uses {name}.pem or {waiting_path(folder, name).name} is not known yet: "
+                f"chargebus renew-certificate {name} asks it, and revokes the right one"
+            )
     kept = {read(folder / f"{name}.pem").serial for name in users}
     superseded = serials_of(folder, users, now) - kept - revoked_serials(folder)
     revoke(folder, superseded, now)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session as Database
 
 from agents.ledger.admission import Allowance, SessionKey, Used
 from agents.ledger.alarms import Standing, standing, stuck_sessions, watched
+from agents.ledger.certificates import ending_soon
 from agents.ledger.committing import Committed, Revision, commit, mark_published
 from agents.ledger.listing import answer
 from agents.ledger.models import IS_ACTIVE, AlarmRow, RatingRow, SessionRow
@@ -105,6 +106,7 @@ class Ledger(Agent[LedgerSettings]):
         self._sessions = self.quotas.add("new_sessions", NEW_SESSIONS, "events of new sessions", LATER)
         self._unreadable = self.quotas.add("unreadable_events", UNREADABLE, "unreadable events", LATER)
         self._ratings_w: dict[str, int] = {}
+        self._certificate_ends_ms: dict[str, int] = {}
 
     async def start(self) -> None:
         """Find out which sessions are active and which alarms stand."""
@@ -161,8 +163,12 @@ class Ledger(Agent[LedgerSettings]):
 
     @on(CHARGER_META)
     async def meta(self, received: Received[Meta]) -> None:
-        """Remember what a charger can deliver at most."""
+        """Remember what a charger can deliver at most, and when its certificate ends."""
         charger, rating_w = received.charger, _rating_w(received.message)
+        if received.message.certificate_ends_ts is None:
+            self._certificate_ends_ms.pop(charger, None)
+        else:
+            self._certificate_ends_ms[charger] = received.message.certificate_ends_ts
         if self._ratings_w.get(charger) != rating_w:
             await self.store.run(lambda db: db.merge(RatingRow(charger=charger, rating_w=rating_w)))
             self._ratings_w[charger] = rating_w
@@ -227,9 +233,10 @@ class Ledger(Agent[LedgerSettings]):
         async with self._reviewing:
             now_ms = self.clock.now_ms()
             stuck = self._reconciliation.stuck(now_ms, self.settings.stuck_alarm_after_s * 1000)
-            if not (stuck or self._standing or self._watched):
+            ending = ending_soon(self._certificate_ends_ms, now_ms)
+            if not (stuck or ending or self._standing or self._watched):
                 return
-            wanted = {**await self._look(self._watched, now_ms), **stuck_sessions(stuck, now_ms)}
+            wanted = {**await self._look(self._watched, now_ms), **stuck_sessions(stuck, now_ms), **ending}
             try:
                 for name in sorted(self._standing.keys() - wanted.keys()):
                     await self.bus.clear(ALARM, alarm=name)

@@ -38,6 +38,7 @@ from .messages import Messages
 from .notes import Notes
 from .operations import Operations
 from .publisher import RETRY_MS, Publisher
+from .renewing import resume_renewal
 from .retries import Retries
 from .rounds import Rounds
 from .service import Service
@@ -104,6 +105,7 @@ class Charger:
         self.ota = getattr(hardware, "ota", None)
         if self.ota is not None:
             self.publisher.firmware = self.ota.version
+        self.publisher.login = getattr(hardware, "login", None)
         self.notes = Notes(getattr(hardware, "log", None), clock, self.messages)
         self.events.note = self.notes.event
         self.commands.note = self.notes.command
@@ -149,6 +151,9 @@ class Charger:
             updated = resume_update(self, now)
         except OSError:
             updated = None
+        renewed = resume_renewal(self, now)
+        if renewed is not None:
+            detail = renewed
         if updated is not None:
             detail = "firmware update: " + updated[2]
         elif self.ota is not None and self.ota.on_trial:
@@ -294,6 +299,13 @@ class Charger:
             if time is not None and time < self._due:
                 self._due = time
         self._rounds.hurry(snap, now)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody uses the charger, or the outlet is energised."""
+        sessions = self.sessions
+        uses = sessions.session is not None or sessions.unwritten is not None or sessions.awaited is not None
+        return uses or self.hardware.pilot.snapshot().contactor_closed
 
     @property
     def firmware(self) -> str:

@@ -206,6 +206,7 @@ CODE_JOURNAL_FULL = "journal_full"
 CODE_HARDWARE = "hardware"
 CODE_TRANSFER = "transfer"
 CODE_BAD_IMAGE = "bad_image"
+CODE_BAD_CERTIFICATE = "bad_certificate"
 CODE_VERSION_MISMATCH = "version_mismatch"
 CODE_LIST_FULL = "list_full"
 CODES = (
@@ -233,6 +234,7 @@ CODES = (
     CODE_HARDWARE,
     CODE_TRANSFER,
     CODE_BAD_IMAGE,
+    CODE_BAD_CERTIFICATE,
     CODE_VERSION_MISMATCH,
     CODE_LIST_FULL,
 )
@@ -410,6 +412,9 @@ COMMANDS = {
         ("sha256", "hex", False, True, 64, 64, None, None),
         ("signature", "str", False, False, 0, 1024, None, ""),
         ("not_before_ts", "int", False, True, 0, 4102444800000, None, None),
+    ),
+    "renew_certificate": (
+        ("certificate_pem", "str", True, False, 1, 1500, None, None),
     ),
     "get_log": (
         ("url", "url", True, False, 1, 512, None, None),

@@ -39,6 +39,10 @@ class Jobs:
         self.waiting.append((command["id"], command["op"], job))
         return (STAGE_ACCEPTED, CODE_OK, "")
 
+    def is_under_way(self, op: str) -> bool:
+        """Whether a command of this operation is."""
+        return any([waiting[1] == op for waiting in self.waiting])
+
     def run(self, now: int) -> None:
         """Ask each, and give the answer of those that are done."""
         for waiting in list(self.waiting):

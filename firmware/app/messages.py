@@ -59,8 +59,8 @@ class Messages:
         """Whether the charger is connected; also the text of its will."""
         return self._head(now) + '"online":%s}' % ("true" if online else "false")
 
-    def meta(self, now: int, firmware: str, settings: "Settings", list_version: int) -> str:
-        """What kind of charger this is."""
+    def meta(self, now: int, firmware: str, settings: "Settings", list_version: int, ends_ts: int | None) -> str:
+        """What kind of charger this is; ``ends_ts`` is the end of its certificate."""
         ratings = self._ratings
         body = {
             "hardware": clip(ratings.hardware),
@@ -74,6 +74,7 @@ class Messages:
             "capabilities": list(ratings.capabilities),
             "local_list_version": list_version,
             "nominal_voltage_v": settings.nominal_voltage_v,
+            "certificate_ends_ts": ends_ts,
         }
         return self._head(now) + json.dumps(body)[1:]
 

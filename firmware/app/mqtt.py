@@ -58,13 +58,14 @@ class MqttClient:
         self.connected = False
         self.last_error = ""
         """Why the last connection ended or did not come about, in words."""
+        self.failures = 0
+        """Connections in a row that have ended or did not come about."""
         self.oversized = 0
         """Messages that were too long and therefore cut."""
         self._unconfirmed: list[tuple[int, bytes]] = []
         self._queue: list[bytes] = []
         self._queued_bytes = 0
         self._number = 0
-        self._failures = 0
         self._heard = False
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -100,8 +101,8 @@ class MqttClient:
                 self._note(error)
             if not self._stopping.is_set():
                 low, high = self.backoff_ms
-                longest = min(high, low << min(self._failures, 20))
-                self._failures += 1
+                longest = min(high, low << min(self.failures, 20))
+                self.failures += 1
                 await self._pause(random_below(self._random, longest + 1))
 
     async def _pause(self, ms: int) -> None:
@@ -172,7 +173,7 @@ class MqttClient:
         return self._subscribed, self._ended
 
     def _up(self) -> None:
-        self._failures = 0
+        self.failures = 0
         self.connected = True
         self.last_error = ""
         for _, packet in self._unconfirmed:

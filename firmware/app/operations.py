@@ -32,6 +32,7 @@ from .contract import (
 )
 from .jobs import polled, restarting, unlocking
 from .local_list import ListFull
+from .renewing import begin_renewal
 from .senders import asked_by
 from .session import Awaited
 from .text import amperes
@@ -246,6 +247,9 @@ class Operations:
 
     def _update_firmware(self, command: "Command", now: int) -> "Answer":
         return begin_update(self._charger, command, now)
+
+    def _renew_certificate(self, command: "Command", now: int) -> "Answer":
+        return begin_renewal(self._charger, command, now)
 
     def _get_log(self, command: "Command", now: int) -> "Answer":
         log = getattr(self._charger.hardware, "log", None)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .leases import Leases
     from .measuring import Measuring
     from .messages import Messages
-    from .seam import Clock, Link, Snapshot
+    from .seam import Clock, Link, Login, Snapshot
     from .sessions import Sessions
     from .settings import Settings
 
@@ -38,6 +38,8 @@ class Publisher:
         self._commands = commands
         self.firmware = FIRMWARE
         """Version of what is running."""
+        self.login: Login | None = None
+        """The charger's certificate, if it has one of its own."""
         self.state = StateText(messages.boot_id)
         self._state_topic = messages.topic(TOPIC_STATE)
         self._telemetry_topic = messages.topic(TOPIC_TELEMETRY)
@@ -62,7 +64,8 @@ class Publisher:
                 return False
             self.online_due = False
         if self.meta_due:
-            payload = messages.meta(now, self.firmware, settings, list_version)
+            ends_ts = None if self.login is None else self.login.ends_ts
+            payload = messages.meta(now, self.firmware, settings, list_version, ends_ts)
             if not link.publish(messages.topic(TOPIC_META), payload, TOPIC_META[1], TOPIC_META[2]):
                 return False
             self.meta_due = False

@@ -300,6 +300,53 @@ class Put(Protocol):
         """Give it up, or be done with it."""
 
 
+class Login(Protocol):
+    """The certificate that the charger logs in with at the broker."""
+
+    trial: "Trial"
+    """A new one that may take its place."""
+
+    @property
+    def ends_ts(self) -> int:
+        """End of the one in use, while another is on trial of the old one. UTC milliseconds."""
+
+    def check(self, certificate_pem: str) -> None:
+        """Raise :class:`ValueError`, in words, for a certificate that cannot take the place of the one in use."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the broker does not let the charger in, in words, once several attempts have failed; None until then."""
+
+
+class Trial(Protocol):
+    """A new certificate that a boot of its own tries: what this boot has found, and what the next one shall find."""
+
+    is_on: bool
+    """Whether this boot tries it, and nothing has been decided yet."""
+    is_kept: bool
+    """Whether it has proven good."""
+    is_unmoved: bool
+    """Whether the next boot must bring it to its place before another can be taken."""
+    is_refused: bool
+    """Whether it was dropped because of itself, and not because of something about the charger."""
+    reason: str
+    """Why it was dropped, in words."""
+    command: tuple[str, str] | None
+    """Id of the command that brought it, and who asked; None once that was answered."""
+
+    def stage(self, pem: str, command_id: str, asked_by: str) -> None:
+        """Let the next boot try it. Raises :class:`OSError`: then none does."""
+
+    def keep(self) -> None:
+        """Use it from now on, after every boot. Raises :class:`OSError`: then nothing has changed."""
+
+    def tell(self) -> None:
+        """Note that the command was answered. Raises :class:`OSError`: then the next boot answers once more."""
+
+    def give_up(self, reason: str) -> None:
+        """Let the next boot use the old one again. Raises :class:`OSError`: then one of the next boots does."""
+
+
 class Hardware(Protocol):
     """Everything around the application.
 
@@ -307,6 +354,7 @@ class Hardware(Protocol):
 
     - ``ota``, a :class:`firmware.app.ota.Ota`: replaces the firmware;
     - ``log``, a :class:`firmware.app.log.RingLog`: keeps and sends the log;
+    - ``login``, a :class:`Login`: the charger's own certificate, which may be renewed;
     - ``battery``: what a DC charger hears from the car, see :class:`Battery`.
     """
 

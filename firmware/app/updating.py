@@ -17,6 +17,7 @@ from .contract import (
     UPDATE_INSTALLED,
     UPDATE_INVALID_SIGNATURE,
 )
+from .renewing import OP as RENEWAL
 from .url import TransferFailed
 
 TYPE_CHECKING = False
@@ -42,6 +43,9 @@ def begin_update(charger: "Charger", command: "dict[str, Any]", now: int) -> "An
         return (STAGE_REJECTED, CODE_NOT_SUPPORTED, "this hardware cannot replace its firmware over the bus")
     if ota.on_trial or ota.is_switched:
         return (STAGE_REJECTED, CODE_OCCUPIED, "an update is on trial; try again in a few minutes")
+    if charger.jobs.is_under_way(RENEWAL):
+        # Its restarts would be taken for the update's, and the other way round.
+        return (STAGE_REJECTED, CODE_OCCUPIED, "a new certificate is being tried; try again in a few minutes")
     try:
         ota.begin(command, now)
     except TransferFailed as failed:
@@ -72,11 +76,8 @@ def _updating(charger: "Charger", ota: "Ota", command_id: str) -> "Job":
     def job(now: int) -> "Answer | None":
         if not ota.is_about(command_id):
             return (STAGE_FAILED, CODE_OCCUPIED, "given up for a newer update_firmware command")
-        sessions = charger.sessions
-        uses = sessions.session is not None or sessions.unwritten is not None or sessions.awaited is not None
-        busy = uses or charger.hardware.pilot.snapshot().contactor_closed
         healthy = charger.link.connected and not charger.faults.stands(FAULT_SELF_TEST)
-        result = ota.step(now, busy, charger.clock.utc_ms(), healthy)
+        result = ota.step(now, charger.in_use, charger.clock.utc_ms(), healthy)
         if ota.restart_wanted:
             # Hard: only the boot loader changes from one slot to the other.
             charger.restart("hard")

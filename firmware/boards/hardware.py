@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
     from ..app.log import RingLog
     from ..app.ota import Ota
-    from ..app.seam import Clock, Pilot, Reading
+    from ..app.seam import Clock, Login, Pilot, Reading
     from .identity import Identity
 
 
@@ -117,6 +117,8 @@ class BoardHardware:
         """Replaces the firmware, where the host can."""
         self.log: RingLog | None = None
         """Keeps the log, where the host has one."""
+        self.login: Login | None = None
+        """Renews the charger's certificate, where it has one of its own."""
         self.battery: ClockedBattery | None = None
         """What a DC charger hears."""
         self.ready_to_restart: Callable[[], None] = _nothing

@@ -23,14 +23,18 @@ from ..app.main import Runner
 from ..app.mqtt import MqttClient
 from .assembly import assemble
 from .identity import BadIdentity, Broker, Identity, Network
+from .login import CertificateLogin, open_tls, read_broker
 from .network_link import WLAN, NetworkLink, WlanLink
-from .nvs import BROKER, IDENTITY, NETWORK, DamagedEntry, DividedStorage, Nvs
+from .nvs import IDENTITY, NETWORK, DamagedEntry, DividedStorage, Nvs
 from .offline import NoBroker
 from .parts import PartTaken
 from .registry import BadChoice
+from .trial import CERTIFICATE, Trial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .hardware import BoardHardware
     from .host import Host
 
@@ -76,10 +80,12 @@ class Device:
         self._write = host.write
         self.network = self._connect(host, nvs)
         self._link_ms = self._link_changes = 0
+        self._login: CertificateLogin | None = None
         self.client = self._client(host, nvs)
         self._broker_watch = BrokerWatch(self.client)
         storage = DividedStorage(host.files(), nvs)
         host.equip(self.hardware, self.identity, storage)
+        self.hardware.login = self._login
         self.charger = Charger(self.identity, self.hardware, storage, host.clock, self.client, host.random)
         sessions = self.charger.sessions
         self.hardware.session_goes_on = lambda: sessions.session is not None
@@ -106,11 +112,11 @@ class Device:
     def _client(self, host: "Host", nvs: Nvs) -> "Link":
         """Return the MQTT client, or what stands in its place."""
         try:
-            entry = nvs.read_object(BROKER)
+            entry, trial = read_broker(nvs)
             if entry is None:
                 raise BadIdentity("no broker was told (chargebus provision)")
             broker = Broker(entry, self.identity.charger)
-            tls = None if broker.ca_pem is None else host.tls(broker.ca_pem, broker.cert_pem, broker.key_pem)
+            tls = None if broker.ca_pem is None else open_tls(host.tls, entry, trial)
         except (BadIdentity, DamagedEntry, OSError, ValueError) as error:
             self.notes.append("without a broker: %s" % error)
             return NoBroker(str(error))
@@ -119,7 +125,17 @@ class Device:
             broker.address, broker.port, name, host.random, user=broker.user, password=broker.password, ssl=tls
         )
         client.server_name = broker.name
+        if broker.cert_pem is not None:
+            self._login = self._renewable(trial, client, entry)
         return client
+
+    def _renewable(self, trial: Trial, client: MqttClient, entry: "dict[str, Any]") -> "CertificateLogin | None":
+        """Return what renews the charger's certificate; why it cannot be is noted."""
+        try:
+            return CertificateLogin(trial, client, entry[CERTIFICATE], self.network.up)
+        except ValueError as error:
+            self.notes.append("its certificate cannot be renewed over the bus: %s" % error)
+            return None
 
     def poll(self) -> None:
         """Move drivers, console and light on, and tell the charger whether its lock works."""

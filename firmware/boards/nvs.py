@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 NAMESPACE = "chargebus"
 IDENTITY, NETWORK, BROKER = "identity", "network", "broker"
 """JSON: who the charger is, its address, the broker and its password."""
+CANDIDATE, TRIAL = "candidate", "trial"
+"""A new certificate with the command that brought it, in JSON, and a word on what has become of it."""
 MAX_BYTES = 4000
 """Longest entry; a certificate authority in the broker's entry is what is long."""
 

@@ -14,6 +14,7 @@ class NoBroker:
         self.owner: Owner
         self.connected = False
         self.last_error = reason
+        self.failures = 0
         self._stopping = asyncio.Event()
 
     def publish(self, topic: str, payload: "str | bytes", qos: int, retain: bool) -> bool:

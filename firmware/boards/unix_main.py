@@ -3,6 +3,7 @@
 ``micropython -m firmware.boards.unix_main FOLDER SITE CHARGER HOST PORT [PKI]``
 
 With PKI, a folder with ``ca.pem``, ``CHARGER.pem`` and ``CHARGER.key``, it speaks TLS to a broker named localhost.
+They are read at the first start and kept in FOLDER, as a device keeps them in its NVS.
 
 What happens to it is told on standard input, one JSON object a line: ``{"set": {"car_ohm": 2740}}`` changes the
 circuit, ``{"card": "04A1"}`` holds a card to the reader, ``{"block_ms": 5000}`` blocks the interpreter, ``{"print":
@@ -25,6 +26,9 @@ from ..app.host_clock import HostClock
 from ..app.main import Runner
 from ..app.mqtt import MqttClient
 from ..app.storage import FileStorage
+from .file_nvs import FileNvs
+from .login import CertificateLogin, open_tls, read_broker
+from .nvs import BROKER, Nvs
 from .tls import client_context
 from .unix_station import UnixHardware
 
@@ -84,13 +88,33 @@ class Commands:
         return [snap.cp_state, snap.contactor_closed, snap.offered_current_a, snap.faults]
 
 
-def _tls(folder: str, charger_id: str) -> object:
-    """Return how to speak TLS: the authority ``ca.pem`` and the charger's own certificate and key from a folder."""
-    texts = []
-    for name in ("ca.pem", charger_id + ".pem", charger_id + ".key"):
-        with open(folder + "/" + name) as file:
-            texts.append(file.read())
-    return client_context(*texts)
+def _provision(nvs: Nvs, pki: str, charger_id: str) -> None:
+    """At the first start make the broker's entry of what lies in the folder ``pki``."""
+    if nvs.read(BROKER) is not None:
+        return
+    entry = {}
+    for field, name in (("ca_pem", "ca.pem"), ("cert_pem", charger_id + ".pem"), ("key_pem", charger_id + ".key")):
+        with open(pki + "/" + name) as file:
+            entry[field] = file.read()
+    nvs.write_object(BROKER, entry)
+
+
+def _client(
+    folder: str, charger_id: str, broker: "tuple[str, int]", pki: "str | None"
+) -> "tuple[MqttClient, CertificateLogin | None]":
+    """Return the client, and what renews its certificate where it has one."""
+    entry = trial = tls = None
+    if pki is not None:
+        nvs = Nvs(FileNvs(FileStorage(folder)))
+        _provision(nvs, pki, charger_id)
+        entry, trial = read_broker(nvs)
+    if entry is not None and trial is not None:
+        tls = open_tls(client_context, entry, trial)
+    client = MqttClient(broker[0], broker[1], charger_id, os.urandom, user=charger_id, password=charger_id, ssl=tls)
+    client.server_name = "localhost"
+    if entry is None or trial is None:
+        return client, None
+    return client, CertificateLogin(trial, client, entry["cert_pem"], lambda: True)
 
 
 async def _tell(watch: BrokerWatch) -> None:
@@ -115,9 +139,7 @@ async def run(folder: str, site: str, charger_id: str, host: str, port: int, pki
     hardware.on_restart = restart
     cp_pwm.circuit_energy_in(folder + "/register")
     cp_pwm.circuit_run(1)
-    tls = None if pki is None else _tls(pki, charger_id)
-    client = MqttClient(host, port, charger_id, os.urandom, user=charger_id, password=charger_id, ssl=tls)
-    client.server_name = "localhost"
+    client, hardware.login = _client(folder, charger_id, (host, port), pki)
     charger = Charger(Identity(site, charger_id), hardware, FileStorage(folder), HostClock(), client, os.urandom)
     charger.boot()
     runner = Runner(charger, client)

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .login import CertificateLogin
+
 
 class CircuitClock:
     """The two clocks, in the circuit's time: virtual when it is advanced, real when it runs at speed 1."""
@@ -84,6 +86,8 @@ class UnixHardware:
         self.reader = CardQueue()
         self.shown = ("", "")
         """What was last shown to a person: word and detail."""
+        self.login: CertificateLogin | None = None
+        """Renews the charger's certificate, where it has one."""
         self.on_restart: Callable[[str], None] | None = None
         """Called with the kind of restart that the application asks for."""
 

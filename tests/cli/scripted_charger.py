@@ -98,6 +98,11 @@ class ScriptedCharger:
     def publish(self, topic: Topic[Any], message: Any) -> None:
         self.publish_raw(topic, topic.encode(message), topic.retained)
 
+    def has_certificate(self, ends_ms: int | None) -> None:
+        """Say when the certificate ends that it uses. To be called from an answer too: it waits for nothing."""
+        meta = self.meta().model_copy(update={"certificate_ends_ts": ends_ms})
+        self._client.publish(self._topic(topics.CHARGER_META), topics.CHARGER_META.encode(meta), 1, True)
+
     def publish_raw(self, topic: Topic[Any], payload: bytes, retain: bool = False) -> None:
         self._client.publish(self._topic(topic), payload, topic.qos, retain).wait_for_publish(5)
 

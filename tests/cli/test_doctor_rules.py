@@ -376,6 +376,20 @@ def test_misconfigurations_of_identity_and_rights_are_found(changes, check, wher
     assert (finding.check, finding.where) == (check, where)
 
 
+@pytest.mark.parametrize(
+    ("name", "days", "remedy"),
+    [
+        ("c1", 29, "chargebus renew-certificate c1."),
+        ("c1", -1, "chargebus pki renew c1."),
+        ("ledger", 29, "chargebus pki renew ledger."),
+    ],
+)
+def test_a_charger_that_is_let_in_yet_is_renewed_over_the_bus(name, days, remedy):
+    ends = datetime.fromtimestamp(NOW / 1000 + days * 86_400, UTC)
+    finding = only(healthy(certificates={name: ends}, certified_chargers=frozenset({"c1"})))
+    assert finding.remedy.endswith(remedy)
+
+
 @pytest.mark.parametrize("lost", ["crlfile", "require_certificate", "use_identity_as_username"])
 def test_a_tls_listener_that_lets_in_who_it_should_not_is_found(lost):
     tls = {

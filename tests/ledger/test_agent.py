@@ -11,7 +11,7 @@ from agents.ledger.models import EventRow
 from agents.runtime.host import RawMessage
 from agents.runtime.store import StoreUnavailable
 from bus_schema import is_id
-from bus_schema.charger_messages import ActiveSession, State
+from bus_schema.charger_messages import ActiveSession, Meta, State
 from bus_schema.event import EventAck
 from bus_schema.site_messages import SessionsQuery
 from bus_schema.topics import (
@@ -20,13 +20,14 @@ from bus_schema.topics import (
     ALARM,
     CHARGER_EVENT,
     CHARGER_EVENT_ACK,
+    CHARGER_META,
     CHARGER_STATE,
     SESSION,
 )
-from bus_schema.words import ChargerStatus, CpState, Severity
+from bus_schema.words import ChargerStatus, CpState, Phase, Severity
 from tests.ledger.events import BOOT, LATER_BOOT, T0, card, ended, sampled, started
 from tests.ledger.events import SESSION as SESSION_ID
-from tests.ledger.harness import Hosted, ManualClock, turns
+from tests.ledger.harness import NOW_MS, Hosted, ManualClock, turns
 
 
 def state(session_id: str | None, pending: int = 0) -> State:
@@ -259,3 +260,38 @@ def test_alarm_names_are_ids_and_differ() -> None:
     names = {alarm_name(kind, "c" * 31 + end) for kind in ("ledger-gap", "ledger-conflict") for end in "ab"}
     assert len(names) == 4
     assert all(is_id(name) for name in names)
+
+
+async def test_a_chargers_certificate_that_ends_soon_is_told_until_it_is_renewed() -> None:
+    day_ms = 86_400_000
+
+    def meta(days: int | None) -> Meta:
+        ends_ts = None if days is None else NOW_MS + days * day_ms
+        return Meta(
+            ts=T0,
+            uptime_ms=1,
+            boot_id=BOOT,
+            hardware="x",
+            firmware="1",
+            schema_version="1.0",
+            phases=3,
+            phase_rotation=[Phase.L1, Phase.L2, Phase.L3],
+            rated_current_a=32.0,
+            fallback_current_a=6.0,
+            certificate_ends_ts=ends_ts,
+        )
+
+    async with Hosted(Ledger) as ledger:
+        await ledger.hear(CHARGER_META, [meta(31)], retained=True, charger="c1")
+        await ledger.hear(CHARGER_META, [meta(None)], retained=True, charger="c2")
+        await ledger.clock.advance(31)
+        assert ledger.bus.take(ALARM) == []
+        await ledger.hear(CHARGER_META, [meta(29)], charger="c1")
+        await ledger.clock.advance(31)
+        [(ids, alarm)] = ledger.bus.take(ALARM)
+        assert (ids, alarm.severity, alarm.charger) == ({"alarm": "certificate-c1"}, Severity.WARNING, "c1")
+        assert "The certificate of c1 ends on" in alarm.text
+        assert "`chargebus renew-certificate c1`" in alarm.remedy
+        await ledger.hear(CHARGER_META, [meta(900)], charger="c1")
+        await ledger.clock.advance(31)
+        assert ledger.bus.take(ALARM) == [({"alarm": "certificate-c1"}, None)]

@@ -6,6 +6,8 @@ that nothing leaves the charger that breaks the contract.
 
 import json
 import random as python_random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from bus_schema.topics import parse_topic
@@ -51,9 +53,21 @@ class MemoryStorage:
         """The next append writes so many bytes and then raises."""
         self.unreadable = False
         self.writes = 0
+        self._no_power_for: int | None = None
 
     def cut(self, after_bytes: int) -> None:
         self.left = after_bytes
+
+    @contextmanager
+    def power_lost_at_write(self, number: int) -> Iterator[None]:
+        """Lose power instead of the write of this number, from 0, and end the block with it."""
+        self._no_power_for = self.writes + number
+        try:
+            yield
+        except PowerLost:
+            pass
+        finally:
+            self._no_power_for = None
 
     def read(self, name: str) -> bytes | None:
         if self.unreadable:
@@ -80,6 +94,8 @@ class MemoryStorage:
         return len(self.files.get(name, b""))
 
     def _spend(self, count: int, name: str, appended: bytes | None) -> None:
+        if self.writes == self._no_power_for:
+            raise PowerLost
         self.writes += 1
         if self.full:
             raise OSError(28, "no space")

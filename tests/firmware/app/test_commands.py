@@ -39,6 +39,7 @@ VALID: dict[str, dict[str, Any]] = {
         "not_before_ts": None,
     },
     "update_local_list": {"version": 7, "base_version": None, "entries": [{"id_token": TOKEN}], "removals": [TOKEN]},
+    "renew_certificate": {"certificate_pem": "-----BEGIN CERTIFICATE-----"},
     "get_log": {"url": "https://x/y"},
     "identify": {"duration_s": 5},
 }

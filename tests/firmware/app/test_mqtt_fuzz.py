@@ -72,14 +72,14 @@ async def against(peer: bytes, condition: Callable[[MqttClient, Owner], bool], h
 @given(st.booleans(), st.binary(max_size=300))
 def test_any_bytes(greeted: bool, noise: bytes) -> None:
     greeting = CONNACK + SUBACK if greeted else b""
-    asyncio.run(against(greeting + noise, lambda client, owner: client._failures > 2 or owner.down > 2))
+    asyncio.run(against(greeting + noise, lambda client, owner: client.failures > 2 or owner.down > 2))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=40)), max_size=6))
 def test_packets_that_are_whole_but_wrong(noise: list[tuple[int, bytes]]) -> None:
     stream = b"".join(packets.packet(first, body) for first, body in noise)
-    asyncio.run(against(CONNACK + SUBACK + stream, lambda client, owner: client._failures > 2 or owner.down > 1))
+    asyncio.run(against(CONNACK + SUBACK + stream, lambda client, owner: client.failures > 2 or owner.down > 1))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ async def test_messages_may_come_before_the_subscription_is_confirmed() -> None:
 
 
 async def test_a_peer_that_accepts_and_says_nothing_is_left_in_time() -> None:
-    await against(b"", lambda client, owner: client._failures >= 1, hang_up=False)
+    await against(b"", lambda client, owner: client.failures >= 1, hang_up=False)
 
 
 async def test_nobody_listens() -> None:
@@ -127,7 +127,7 @@ async def test_nobody_listens() -> None:
     client.owner = Owner()
     client.backoff_ms = (1, 2)
     task = asyncio.create_task(client.run())
-    await eventually(lambda: client._failures > 3)
+    await eventually(lambda: client.failures > 3)
     assert "ConnectionRefusedError" in client.last_error
     client.stop()
     await asyncio.wait_for(task, 5)

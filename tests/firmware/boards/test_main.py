@@ -7,6 +7,7 @@ import pytest
 from firmware.app import contract
 from firmware.boards import main
 from firmware.boards.main import Device, NotACharger
+from tests.firmware.boards.certificates import BROKER_ENTRY, NEW, OLD, OLD_ENDS, utc_ms
 from tests.firmware.boards.virtual_devices import Time
 from tests.firmware.boards.virtual_host import IDENTITY, VirtualHost
 
@@ -165,6 +166,33 @@ def test_without_this_it_charges_all_the_same(break_it: Any, words: str):
     bench.host.the_pilot.cp("C")
     bench.run(12)
     assert bench.host.the_pilot.contactor_closed
+
+
+def test_a_new_certificate_is_tried_and_one_that_tls_does_not_take_leaves_the_old_one(monkeypatch: pytest.MonkeyPatch):
+    bench = Bench()
+    used: list[str | None] = []
+    refused: list[str] = []
+
+    def tls(_ca_pem: str, cert_pem: "str | None", _key_pem: "str | None") -> Any:
+        if cert_pem in refused:
+            raise ValueError("invalid cert")
+        used.append(cert_pem)
+
+    monkeypatch.setattr(bench.host, "tls", tls)
+    bench.host.provision("broker", BROKER_ENTRY)
+    for wanted in (NEW, OLD):
+        refused[:] = [] if wanted == NEW else [NEW]
+        login = bench.boot().hardware.login
+        assert login is not None and login.ends_ts == utc_ms(OLD_ENDS)
+        login.trial.stage(NEW, "id-1", "technician")
+        login = bench.boot().hardware.login
+        assert used[-1] == wanted and login is not None and login.trial.is_on == (wanted == NEW)
+        login.trial.give_up("for another test")
+        assert bench.boot().hardware.login is not None and used[-1] == OLD
+
+
+def test_a_charger_with_a_password_only_has_no_certificate_to_renew():
+    assert Bench().boot().hardware.login is None
 
 
 def test_a_broken_file_system_does_not_charge():

@@ -46,9 +46,10 @@ class VirtualLine:
         return len(data)
 
     def transmit(self, data, delay_ms):
-        byte_ms = 11 * 1000 / self.baud
         for index, byte in enumerate(data):
-            self._arriving.append((self.time.now + delay_ms + (index + 1) * byte_ms, byte))
+            # A whole number: in single precision a host's clock is too coarse once it has run for five hours.
+            after_ms = -int(-(delay_ms + (index + 1) * 11 * 1000 / self.baud) // 1)
+            self._arriving.append((self.time.now + after_ms, byte))
         self._arriving.sort(key=lambda arrival: arrival[0])
 
     def any(self):

@@ -20,21 +20,33 @@ RESTART = 10
 
 
 class Charger:
-    """The process, and a site on the other side of the broker; with ``pki`` both speak TLS."""
+    """The process, and a site on the other side of the broker; with ``pki`` both speak TLS.
 
-    def __init__(self, program: str, folder: Path, broker: RunningBroker, pki: Path | None = None) -> None:
+    ``comes_back``: it is started again whenever it asks for that, as a chip does it.
+    """
+
+    def __init__(
+        self, program: str, folder: Path, broker: RunningBroker, pki: Path | None = None, comes_back: bool = False
+    ) -> None:
         self.memory = memory(program)
         options = ["-X", f"heapsize={self.memory.heap}", "-m", "firmware.boards.unix_main"]
         self._command = [program, *options, str(folder), "garage", "c1", broker.host, str(broker.port)]
         trusted = None
         if pki is not None:
-            self._command.append(str(pki))
+            self.started_with(pki)
             trusted = ssl.create_default_context(cafile=str(pki / "ca.pem"))
             trusted.load_cert_chain(pki / "site.pem", pki / "site.key")
         self._folder = folder
         self.site = Site(broker, tls=trusted)
         self.site.client.server_name = "localhost"
         self._answers: list[dict[str, Any]] = []
+        self._comes_back = comes_back
+        self.restarts = 0
+        """How often it has asked to be started again, and was."""
+
+    def started_with(self, pki: Path) -> None:
+        """Let it speak TLS with what lies there."""
+        self._command.append(str(pki))
 
     async def __aenter__(self) -> "Charger":
         self._running = asyncio.create_task(self.site.client.run())
@@ -49,6 +61,7 @@ class Charger:
 
     async def end(self) -> None:
         """Take its power away."""
+        self._returning.cancel()
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()
@@ -66,6 +79,12 @@ class Charger:
         )
         self.output: list[str] = []
         self._reading = asyncio.create_task(self._read())
+        self._returning = asyncio.create_task(self._return(self.process))
+
+    async def _return(self, process: asyncio.subprocess.Process) -> None:
+        if self._comes_back and await process.wait() == RESTART:
+            self.restarts += 1
+            await self.start()
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
