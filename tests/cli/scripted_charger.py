@@ -99,9 +99,16 @@ class ScriptedCharger:
         self.publish_raw(topic, topic.encode(message), topic.retained)
 
     def has_certificate(self, ends_ms: int | None) -> None:
-        """Say when the certificate ends that it uses. To be called from an answer too: it waits for nothing."""
+        """Say when the certificate ends that it uses; return when the broker has heard it."""
+        self._say_certificate(ends_ms).wait_for_publish(5)
+
+    def takes_certificate(self, ends_ms: int) -> None:
+        """Say the same from an answer: on the client's own thread, which cannot wait for itself."""
+        self._say_certificate(ends_ms)
+
+    def _say_certificate(self, ends_ms: int | None) -> paho.MQTTMessageInfo:
         meta = self.meta().model_copy(update={"certificate_ends_ts": ends_ms})
-        self._client.publish(self._topic(topics.CHARGER_META), topics.CHARGER_META.encode(meta), 1, True)
+        return self._client.publish(self._topic(topics.CHARGER_META), topics.CHARGER_META.encode(meta), 1, True)
 
     def publish_raw(self, topic: Topic[Any], payload: bytes, retain: bool = False) -> None:
         self._client.publish(self._topic(topic), payload, topic.qos, retain).wait_for_publish(5)

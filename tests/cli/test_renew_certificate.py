@@ -50,12 +50,18 @@ class Bench:
         return self.pki / "c1.pem.new"
 
     def renew(self) -> Outcome:
-        return self.run("renew-certificate", "c1", "--timeout", "1")
+        return self.run("renew-certificate", "c1", "--timeout", "20")
+
+    def renew_without_answer(self, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+        """Type it where the charger does not say what became of it: wait a moment only."""
+        with monkeypatch.context() as patched:
+            patched.setattr(renew_certificate, "ANSWERED_WITHIN_S", 0.5)
+            return self.run("renew-certificate", "c1", "--timeout", "1")
 
     def takes_it(self, command: Command) -> list[Answer]:
         """Answer as a charger does that the broker lets in with the new one."""
         assert isinstance(command, RenewCertificate)
-        self.charger.has_certificate(Certificate(command.certificate_pem).ends_ts)
+        self.charger.takes_certificate(Certificate(command.certificate_pem).ends_ts)
         return [ACCEPTED, *DONE]
 
     def has_changed(self) -> bool:
@@ -72,8 +78,7 @@ def ends_ms(path: Path) -> int:
 
 
 @pytest.fixture
-def bench(charger: ScriptedCharger, chargebus: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(renew_certificate, "ANSWERED_WITHIN_S", 0.5)
+def bench(charger: ScriptedCharger, chargebus: Run, tmp_path: Path) -> Bench:
     return Bench(tmp_path / "pki", charger, chargebus)
 
 
@@ -109,10 +114,10 @@ def test_one_that_the_charger_does_not_use_is_taken_away_and_nothing_is_revoked(
 
 @pytest.mark.parametrize("first", [[], [ACCEPTED]])
 def test_without_an_answer_both_stay_and_the_next_attempt_finds_out_which_is_used(
-    bench: Bench, first: list[Answer]
+    bench: Bench, first: list[Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.charger.answers = lambda _command: first
-    unknown = bench.renew()
+    unknown = bench.renew_without_answer(monkeypatch)
     assert unknown.code == 3 and "both are valid. Type this again later" in unknown.err
     assert not bench.has_changed() and bench.waiting.exists()
     # Which is superseded is not known: the wrong one would shut the charger out.
@@ -127,9 +132,11 @@ def test_without_an_answer_both_stay_and_the_next_attempt_finds_out_which_is_use
     assert bench.has_finished()
 
 
-def test_the_next_attempt_sends_the_same_one_where_the_old_one_is_still_used(bench: Bench) -> None:
+def test_the_next_attempt_sends_the_same_one_where_the_old_one_is_still_used(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.charger.answers = lambda _command: []
-    assert bench.renew().code == 3
+    assert bench.renew_without_answer(monkeypatch).code == 3
     bench.charger.answers = lambda _command: [OCCUPIED]
     busy = bench.renew()
     assert busy.code == 1 and "both are valid" in busy.err
@@ -141,10 +148,12 @@ def test_the_next_attempt_sends_the_same_one_where_the_old_one_is_still_used(ben
     assert bench.has_finished()
 
 
-def test_a_refusal_that_comes_after_the_earlier_attempts_success_takes_nothing_away(bench: Bench) -> None:
+def test_a_refusal_that_comes_after_the_earlier_attempts_success_takes_nothing_away(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between our question and our command the charger has begun to use it, and has no use for it a second time."""
     bench.charger.answers = lambda _command: []
-    assert bench.renew().code == 3
+    assert bench.renew_without_answer(monkeypatch).code == 3
 
     def answers(command: Command) -> list[Answer]:
         bench.takes_it(command)
@@ -155,9 +164,9 @@ def test_a_refusal_that_comes_after_the_earlier_attempts_success_takes_nothing_a
     assert bench.has_finished()
 
 
-def test_one_for_a_key_that_the_charger_has_no_more_is_forgotten(bench: Bench) -> None:
+def test_one_for_a_key_that_the_charger_has_no_more_is_forgotten(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.charger.answers = lambda _command: []
-    assert bench.renew().code == 3
+    assert bench.renew_without_answer(monkeypatch).code == 3
     issue(bench.pki, "c1", bench.now - timedelta(days=1), renew=True)
     assert pki_renewal.waiting(bench.pki, "c1") is None
     assert bench.run("pki", "revoke", "c1", "--superseded").code == 0
