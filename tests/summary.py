@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.stages import AT_ONCE, STAGES, Lane
+from tests.stages import AT_ONCE, ORDER, STAGES
 
 SLOWEST = 100
 """So many tests are listed in ``durations``."""
@@ -117,12 +117,12 @@ def times(steps: list[Step], took_s: float) -> list[str]:
 
 
 def budget_of(names: set[str]) -> float:
-    """Return what these stages may take together: two lanes beside each other, the third after them."""
+    """Return what these stages may take together: the lanes as they run beside and after each other."""
     lanes = {
         lane: sum(stage.budget_s for stage in STAGES if stage.name in names and stage.lane is lane) / at_once
         for lane, at_once in AT_ONCE.items()
     }
-    return max(lanes[Lane.COMPUTING], lanes[Lane.WAITING]) + lanes[Lane.ALONE]
+    return sum(max(lanes[lane] for lane in beside) for beside in ORDER)
 
 
 def troubles(steps: list[Step]) -> list[str]:
