@@ -32,7 +32,7 @@ class Lane(Enum):
 
 
 ORDER = ((Lane.COMPUTING, Lane.WAITING), (Lane.ANSWERING,), (Lane.ALONE,))
-AT_ONCE = {Lane.COMPUTING: 1, Lane.WAITING: 2, Lane.ANSWERING: 2, Lane.ALONE: 1}
+AT_ONCE = {Lane.COMPUTING: 2, Lane.WAITING: 2, Lane.ANSWERING: 2, Lane.ALONE: 1}
 """Steps of a lane that run at the same time."""
 
 
@@ -196,13 +196,13 @@ STAGES = (
         lambda: [python("contract", "-m", "bus_schema", "--check")],
     ),
     Stage(
-        "fast", "everything that needs neither broker nor browser, and less than ten seconds", Lane.COMPUTING, 600,
+        "fast", "everything that needs neither broker nor browser, and less than ten seconds", Lane.COMPUTING, 700,
         lambda: [suite("fast", "tests", *NOT_IN_FAST, "-m", "not slow and not broker and not docker and not browser")],
     ),
     Stage(
-        "slow", "simulated worlds, bugs that they must catch, fuzzing", Lane.COMPUTING, 180,
+        "slow", "simulated worlds, bugs that they must catch, fuzzing", Lane.COMPUTING, 450,
         lambda: [
-            suite("slow", *marked("slow", not_below=("tests/deploy/",)), "-m", "slow and not broker")
+            suite("slow", *marked("slow", not_below=("tests/deploy/",)), "-m", "slow and not broker", workers=1)
         ],
     ),
     Stage("counted", "short rounds of the benchmarks that count", Lane.COMPUTING, 50, lambda: bench(COUNTED)),
