@@ -96,7 +96,7 @@ class Charger:
             self.boot_id, self.settings, self.service, self.events, self.measuring, clock, random, storage
         )
         self.retries = Retries(hardware.pilot, self.faults, self.settings)
-        self.drive = Drive(hardware, self.settings, self.leases, self.sessions, self.measuring, self.faults)
+        self.drive = Drive(hardware, clock, self.settings, self.leases, self.sessions, self.measuring, self.faults)
         self.operations = Operations(self)
         self.commands = Commands(clock, self.messages, self.operations.execute)
         self.cards = Cards(self)
@@ -235,7 +235,7 @@ class Charger:
             count = snap.change_count
             may_start = self.service.available and faults.forbid_start is None
             plugged = sessions.plugged
-            changed = sessions.step(snap, now, may_start)
+            changed = sessions.step(snap, now, may_start, self.drive.may_close(now))
             if plugged and not sessions.plugged and faults.unplugged(now):
                 # Somebody was there and has pulled the plug: what may be tried again, the next car tries.
                 self._pilot.clear_faults()

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from .faults import Faults
     from .leases import Leases
     from .measuring import Measuring
-    from .seam import Hardware, Snapshot
+    from .seam import Clock, Hardware, Snapshot
     from .sessions import Sessions
     from .settings import Settings
 
 RAISE_EVERY_MS = 5000
 """A car is told a higher current at most so often (EVerest); a lower one is told at once."""
+CYCLE_MS = 2
+"""Within this time the native module has seen that nothing is permitted any more: it looks every millisecond."""
 
 
 class Drive:
@@ -32,6 +34,7 @@ class Drive:
     def __init__(
         self,
         hardware: "Hardware",
+        clock: "Clock",
         settings: "Settings",
         leases: "Leases",
         sessions: "Sessions",
@@ -39,6 +42,7 @@ class Drive:
         faults: "Faults",
     ) -> None:
         self._pilot = hardware.pilot
+        self._clock = clock
         self._rated_a = hardware.ratings.rated_current_a
         self._settings = settings
         self._leases = leases
@@ -47,6 +51,7 @@ class Drive:
         self._faults = faults
         self.waking = Waking(settings, sessions)
         self._permitted = False
+        self._seen_at = 0
         self._changed_at = 0
         self.offered_a = 0.0
         """What the pilot was told to offer."""
@@ -58,8 +63,7 @@ class Drive:
     def stop(self) -> None:
         """Offer nothing and permit nothing, whatever was before."""
         self.offered_a = 0.0
-        self._permitted = False
-        self._pilot.permit(False)
+        self._permit(False)
         self._pilot.offer(0)
 
     def find_limit(self, snap: "Snapshot", now: int) -> Limit:
@@ -103,9 +107,20 @@ class Drive:
             self._pilot.offer(wanted)
         permitted = wanted > 0
         if permitted != self._permitted:
-            self._permitted = permitted
-            self._pilot.permit(permitted)
+            self._permit(permitted)
+        if not permitted and now < self._seen_at:
+            self.next_ms = self._seen_at if self.next_ms is None else min(self.next_ms, self._seen_at)
         waking.apply(self._pilot)
+
+    def _permit(self, permitted: bool) -> None:
+        self._permitted = permitted
+        self._pilot.permit(permitted)
+        # Read anew: since the round began, the charger may have waited for its flash.
+        self._seen_at = self._clock.ticks_ms() + CYCLE_MS
+
+    def may_close(self, now: int) -> bool:
+        """Whether a contactor that was seen open at ``now`` may close yet: energy is permitted, or was just before."""
+        return self._permitted or now < self._seen_at
 
     @property
     def offers(self) -> bool:

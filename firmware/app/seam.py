@@ -93,7 +93,7 @@ class Snapshot(Protocol):
 
     @property
     def contactor_closed(self) -> bool:
-        """Whether the outlet is energised."""
+        """Whether the outlet may be energised: the coil is on, or the mirror contact is still closed."""
 
     @property
     def cable_a(self) -> float:

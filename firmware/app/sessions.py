@@ -120,8 +120,11 @@ class Sessions:
             return False
         return now >= session.delayed_until
 
-    def step(self, snap: "Snapshot", now: int, may_start: bool) -> bool:
-        """See what car, clock and flash have brought; return whether anything has changed."""
+    def step(self, snap: "Snapshot", now: int, may_start: bool, may_close: bool) -> bool:
+        """See what car, clock and flash have brought; return whether anything has changed.
+
+        ``may_start``: nothing forbids a session; ``may_close``: a contactor that ``snap`` shows open may close yet.
+        """
         self.now = now
         self._cable_a = snap.cable_a
         before = (self.session, self.awaited, self.plugged, self.finished, self.unwritten)
@@ -132,7 +135,7 @@ class Sessions:
                 self._resume(session, snap, now)
             if session.ends is not None and now >= session.ends:
                 self.end(STOP_TIME_CAP, "the time that was agreed is over", now)
-            if session.ending is not None and (not snap.contactor_closed or now >= session.open_by):
+            if session.ending is not None and (now >= session.open_by or not (snap.contactor_closed or may_close)):
                 self._finish(session, now)
         if self.unwritten is not None and now >= self._retry_at:
             self._write_end(now)

@@ -321,7 +321,7 @@ class VirtualHardware:
             outputs, inputs = self._spec.outputs, self.inputs
             self._snapshot = Snapshot(
                 outputs.cp_state,
-                inputs.mirror_closed if self._board.has_mirror else outputs.contactor,
+                outputs.contactor or (self._board.has_mirror and inputs.mirror_closed),
                 outputs.cable_ma // 1_000,
                 outputs.offered_ma / 1_000,
                 outputs.derated_ma / 1_000,

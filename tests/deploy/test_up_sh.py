@@ -55,6 +55,7 @@ def test_without_python_it_says_what_to_do(clone: Path, tmp_path: Path) -> None:
     assert not (clone / ".venv").exists()
 
 
+@pytest.mark.timeout(900)
 def test_a_clean_clone_comes_up_with_python_alone(clone: Path, tmp_path: Path) -> None:
     path = only(tmp_path / "bin", "sh", "dirname", "cksum", "cat", "rm")
     (tmp_path / "bin" / "python3").symlink_to(sys.base_prefix + "/bin/python3")

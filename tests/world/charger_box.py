@@ -130,6 +130,11 @@ class ChargerBox:
         return self.hung or self.virtual.app is None
 
     @property
+    def in_session(self) -> bool:
+        """Whether its app counts what flows towards a session; true as well while no app runs, which none can tell."""
+        return self.silent or self._app.sessions.session is not None
+
+    @property
     def _app(self) -> Charger:
         assert self.virtual.app is not None
         return self.virtual.app

@@ -62,7 +62,8 @@ static void tell_changes(cp_cycle *cycle, cp_ms now_ms, const cp_outputs *before
 
 static void report(cp_cycle *cycle, cp_ms now_ms) {
     const cp_outputs *outputs = &cycle->outputs;
-    const bool closed = cycle->has_mirror ? cycle->inputs.mirror_closed : outputs->contactor;
+    /* The mirror contact follows the coil by some 20 ms; what is about to close is not open. */
+    const bool closed = outputs->contactor || (cycle->has_mirror && cycle->inputs.mirror_closed);
     const int32_t words[CP_REPORT_WORDS] = {
         [CP_REPORT_CHANGES] = (int32_t)(cycle->changes & CP_REPORT_MASK),
         [CP_REPORT_STATE] = outputs->state,

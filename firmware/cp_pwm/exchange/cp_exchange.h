@@ -15,7 +15,7 @@ enum {
     CP_REPORT_CHANGES,    /* another number whenever anything discrete has changed; modulo 2^30 */
     CP_REPORT_STATE,      /* cp_state, debounced */
     CP_REPORT_COIL,       /* 1 while the contactor's coil is on */
-    CP_REPORT_CLOSED,     /* 1 while the outlet is energised: the mirror contact, or the coil where there is none */
+    CP_REPORT_CLOSED,     /* 1 while the outlet may be energised: the coil is on, or the mirror contact still closed */
     CP_REPORT_CABLE_MA,   /* rating of the cable; 0 with no plug */
     CP_REPORT_OFFERED_MA, /* what the duty offers; 0 without PWM */
     CP_REPORT_DERATED_MA, /* most that the temperature allows */

@@ -12,6 +12,7 @@ from typing import Any
 
 from bus_schema.topics import parse_topic
 from firmware.app.charger import Charger
+from firmware.app.drive import CYCLE_MS
 
 T0 = 1_800_000_000_000
 """UTC at ticks 0."""
@@ -323,7 +324,7 @@ class Bench:
         self.hardware.restarted = []
         self.charger = Charger(Identity(), self.hardware, self.storage, self.clock, self.link, self.random.randbytes)
         self.charger.boot()
-        self.tick()
+        self.tick_until_open()
         if connect:
             self.connect()
 
@@ -345,6 +346,14 @@ class Bench:
             self.ledger()
         return wait
 
+    def tick_until_open(self) -> None:
+        """Tick; a session whose contactor is open ends only once the native module has seen that it may not close."""
+        self.tick()
+        session = self.charger.sessions.session
+        if session is not None and session.ending is not None:
+            self.clock.now += CYCLE_MS
+            self.tick()
+
     def ledger(self) -> None:
         """Acknowledge every event that has been published since the last time, in its order."""
         events = [message for topic, message in self.link.sent[self._acked :] if topic == "event"]
@@ -365,7 +374,7 @@ class Bench:
             self.clock.now += wait
             wait = self.tick()
         self.clock.now = end
-        self.tick()
+        self.tick_until_open()
 
     # --- what people do -------------------------------------------------------------------------------------------
 
@@ -374,11 +383,11 @@ class Bench:
         self.meter.settle()
         self.pilot.cp_state = state
         self.pilot.changed()
-        self.tick()
+        self.tick_until_open()
 
     def card(self, uid: str) -> None:
         self.hardware.reader.cards.append(uid)
-        self.tick()
+        self.tick_until_open()
 
     def send(self, op: str, **fields: Any) -> dict[str, Any]:
         """Send a command and return the last answer to it."""
@@ -394,7 +403,7 @@ class Bench:
 
     def deliver(self, payload: bytes, retained: bool = False, sender: str = "console") -> None:
         self.charger.on_message(f"ev/v1/garage/charger/c1/command/from/{sender}", payload, retained)
-        self.tick()
+        self.tick_until_open()
 
     def authorize(self, value: str = "04A1", kind: str = "rfid", **fields: Any) -> dict[str, Any]:
         return self.send("authorize", id_token={"type": kind, "value": value}, **fields)

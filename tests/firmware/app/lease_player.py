@@ -31,7 +31,7 @@ class Play:
         self.sessions: Any = SimpleNamespace(paused=False, paused_by="", pause_reason="", session=None, plugged=False)
         hardware: Any = SimpleNamespace(pilot=None, ratings=SimpleNamespace(rated_current_a=RATED_A))
         nothing: Any = SimpleNamespace(temperature_c=25.0)
-        self.drive = Drive(hardware, self.settings, self.leases, self.sessions, nothing, nothing)
+        self.drive = Drive(hardware, nothing, self.settings, self.leases, self.sessions, nothing, nothing)
         charger: Any = SimpleNamespace(
             leases=self.leases,
             settings=self.settings,

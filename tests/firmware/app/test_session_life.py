@@ -1,5 +1,7 @@
 """A session from plug-in to plug-out, and all the ways in which it ends."""
 
+import json
+
 import pytest
 
 from tests.firmware.app.fakes import ACKED, T0, Bench
@@ -94,6 +96,29 @@ def test_energy_that_flows_until_the_contactor_is_open_belongs_to_the_session() 
     assert not bench.events("session_ended")
     bench.pilot.lazy_opening = False
     bench.meter.settle()
+    bench.pilot.changed()
+    bench.tick()
+    assert ended(bench)["energy_wh"] == int(bench.meter.wh)
+
+
+def test_a_contactor_that_closes_while_the_session_ends_keeps_it_open() -> None:
+    """The native module closed in the millisecond before it saw that nothing is permitted any more."""
+    bench = Bench()
+    bench.charge()
+    bench.cp("B")
+    bench.charger.on_message(
+        "ev/v1/garage/charger/c1/command/from/console", json.dumps(bench.command("stop")).encode(), False
+    )
+    bench.tick()
+    assert not bench.pilot.closed and not bench.pilot.permitted
+    assert not bench.events("session_ended"), "it may be closing at this moment"
+    bench.pilot.closed = bench.pilot.lazy_opening = True
+    bench.pilot.cp_state = "C"
+    bench.pilot.changed()
+    bench.run(3)
+    assert not bench.events("session_ended")
+    bench.pilot.lazy_opening = False
+    bench.meter.wh += 9
     bench.pilot.changed()
     bench.tick()
     assert ended(bench)["energy_wh"] == int(bench.meter.wh)

@@ -173,7 +173,7 @@ def test_an_emergency_stop_ends_the_session() -> None:
     bench.charge()
     bench.pilot.faults = ["emergency_stop"]
     bench.pilot.changed()
-    bench.tick()
+    bench.tick_until_open()
     (event,) = bench.events("session_ended")
     assert event["reason"] == "EmergencyStop"
     assert bench.status() == "Faulted"

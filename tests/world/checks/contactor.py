@@ -31,7 +31,7 @@ class _Right:
 
 
 class NeverWithoutRight(Check):
-    """Closed contacts have a car on the cable, and a right of this boot that belongs to its visit.
+    """Closed contacts have a car on the cable, a session, and a right of this boot that belongs to its visit.
 
     Rights are an ``authorize``, a known card that was held to the reader, and a session that was open when the power
     was lost, for a charger that is set to go on with it.
@@ -92,6 +92,8 @@ class NeverWithoutRight(Check):
             if now_ms > box.unplugged_ms + OPENS_WITHIN_MS:
                 self.fail(box.id, f"the contactor is closed, the plug was pulled at {box.unplugged_ms} ms")
             return
+        if not box.in_session:
+            self.fail(box.id, "the contactor is closed, but there is no session that the energy could belong to")
         right = self._rights[box.id]
         if right.visit == box.visits:
             return
