@@ -3,21 +3,21 @@
 from dataclasses import asdict
 from typing import ClassVar
 
-from agents.load_balancer import history
-from agents.load_balancer.claim import Claims, Knowledge, Standing
-from agents.load_balancer.commands import Commands, wrong_settings
-from agents.load_balancer.deciding import Replan, Why
-from agents.load_balancer.due import DEADLINE_S, SHORTEST_LEASE_S, is_due, lease_s
-from agents.load_balancer.history import Told
-from agents.load_balancer.listening import Listening
-from agents.load_balancer.loads import circuit_loads
-from agents.load_balancer.outstanding import Step
-from agents.load_balancer.overdraw import Overdraws, TooMuch
-from agents.load_balancer.records import Steps
-from agents.load_balancer.safety import Approved
+from agents.load_balancer.deciding.decider import Replan, Why
+from agents.load_balancer.deciding.loads import circuit_loads
+from agents.load_balancer.deciding.overdraw import Overdraws, TooMuch
+from agents.load_balancer.granting import history
+from agents.load_balancer.granting.claim import Claims, Knowledge, Standing
+from agents.load_balancer.granting.due import DEADLINE_S, SHORTEST_LEASE_S, is_due, lease_s
+from agents.load_balancer.granting.history import Told
+from agents.load_balancer.granting.outstanding import Step
+from agents.load_balancer.granting.records import Steps
+from agents.load_balancer.granting.safety import Approved
+from agents.load_balancer.hearing.listening import Listening
+from agents.load_balancer.seeing.views import SOURCE
 from agents.load_balancer.settings import LoadBalancerSettings
-from agents.load_balancer.telling import tellers
-from agents.load_balancer.views import SOURCE
+from agents.load_balancer.telling.commands import Commands, wrong_settings
+from agents.load_balancer.telling.teller import tellers
 from agents.runtime.agent import Context, Received, every, on
 from bus_schema.balancing import CircuitLoad, Decision
 from bus_schema.site_messages import AgentClaim, Query, WhyAnswer, WhyQuery

@@ -26,7 +26,7 @@ class InstanceRow(Base):
 class OutstandingRow(Base):
     """A current that a charger may have been granted, and its end: never less than what is on the bus (invariant 2).
 
-    Times count from the last moment of the process that wrote them (:mod:`agents.load_balancer.outstanding`).
+    Times count from the last moment of the process that wrote them (:mod:`agents.load_balancer.granting.outstanding`).
     """
 
     __tablename__ = "load_balancer_outstanding"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agents.load_balancer.allocation.model import Series
-from agents.load_balancer.hours import Hours, edges, local
+from agents.load_balancer.circuits.hours import Hours, edges, local
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
-from agents.load_balancer.contract_limits import Schedule, Window
-from agents.load_balancer.due import SHORTEST_LEASE_S
-from agents.load_balancer.hours import Hours
+from agents.load_balancer.circuits.contract_limits import Schedule, Window
+from agents.load_balancer.circuits.hours import Hours
+from agents.load_balancer.circuits.site import Circuit, Measures, Meter, Site, SiteCharger, SiteError, build
+from agents.load_balancer.granting.due import SHORTEST_LEASE_S
 from agents.load_balancer.prices import PriceHours, Prices
-from agents.load_balancer.site import Circuit, Measures, Meter, Site, SiteCharger, SiteError, build
 from agents.runtime.site_config import AgentSettings, SettingError, Settings
 from bus_schema import Id
 from bus_schema.balancing import LONGEST_LEASE_S
@@ -176,7 +176,7 @@ class LoadBalancerSettings(AgentSettings):
         return self
 
     def site(self) -> Site:
-        """Return the site as checked values. Raises :class:`agents.load_balancer.site.SiteError`."""
+        """Return the site as checked values. Raises :class:`agents.load_balancer.circuits.site.SiteError`."""
         circuits = [self._circuit(name, each) for name, each in self.circuits.items()]
         return build(
             circuits,

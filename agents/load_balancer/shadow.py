@@ -5,10 +5,10 @@ and no database: nothing that it does can reach a charger or the live balancer.
 """
 
 from agents.load_balancer.agent import LoadBalancer
-from agents.load_balancer.claim import Knowledge, Standing
-from agents.load_balancer.deciding import Why
-from agents.load_balancer.overdraw import TooMuch
-from agents.load_balancer.safety import Approved
+from agents.load_balancer.deciding.decider import Why
+from agents.load_balancer.deciding.overdraw import TooMuch
+from agents.load_balancer.granting.claim import Knowledge, Standing
+from agents.load_balancer.granting.safety import Approved
 from agents.runtime.agent import Context, Received, every, on
 from bus_schema.balancing import Decision, ShadowComparison, ShadowDecision
 from bus_schema.command import Command

@@ -30,7 +30,7 @@ from acnportal import acnsim, algorithms
 from acnportal.algorithms import BaseAlgorithm
 
 from agents.load_balancer.allocation.model import Constraint, Demand, Method, Series, Settings, State
-from agents.load_balancer.allocation.planning import plan
+from agents.load_balancer.planning.plan import plan
 from tests.bench.acn_days import PERIOD_MIN, SHAPES, VOLTAGE_V, Stay, made_day, real_day, told
 from tests.bench.acn_peers import PlainLpMpc, bound
 

@@ -16,7 +16,7 @@ import time
 
 from agents.load_balancer.allocation.circuits import constraints
 from agents.load_balancer.allocation.model import PHASES, CircuitLimit, Constraint, Demand, Method, Series, State
-from agents.load_balancer.allocation.planning import plan
+from agents.load_balancer.planning.plan import plan
 
 TARGET_MS = 250.0
 STEP_S = 5.0

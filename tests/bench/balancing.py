@@ -22,10 +22,10 @@ from random import Random
 import aiomqtt
 
 from agents.load_balancer.allocation.model import Settings
-from agents.load_balancer.contract_limits import Schedule
-from agents.load_balancer.deciding import Decider, Replan
-from agents.load_balancer.safety import Safety
-from agents.load_balancer.site import Circuit, SiteCharger, build
+from agents.load_balancer.circuits.contract_limits import Schedule
+from agents.load_balancer.circuits.site import Circuit, SiteCharger, build
+from agents.load_balancer.deciding.decider import Decider, Replan
+from agents.load_balancer.granting.safety import Safety
 from agents.runtime.mqtt_options import NO_DELAY
 from bus_schema import topics
 from bus_schema.balancing import GridTelemetry

@@ -9,8 +9,8 @@ from typing import Any, Self
 import structlog
 
 from agents.load_balancer.agent import LoadBalancer
-from agents.load_balancer.allocation.lp import SolverFailed
-from agents.load_balancer.allocation.planning import plan
+from agents.load_balancer.planning.lp import SolverFailed
+from agents.load_balancer.planning.plan import plan
 from agents.runtime.agent import Agent, BusUnavailable
 from agents.runtime.host import AgentHost, RawMessage
 from agents.runtime.store import Store

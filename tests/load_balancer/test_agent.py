@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from agents.load_balancer.claim import GRACE_S
-from agents.load_balancer.due import DEADLINE_S
+from agents.load_balancer.granting.claim import GRACE_S
+from agents.load_balancer.granting.due import DEADLINE_S
 from agents.load_balancer.models import OutstandingRow
 from agents.runtime.store import Store, StoreUnavailable
 from bus_schema import Message

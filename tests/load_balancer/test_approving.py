@@ -2,9 +2,9 @@
 
 import pytest
 
-from agents.load_balancer.contract_limits import Schedule
-from agents.load_balancer.safety import Approved, Safety
-from agents.load_balancer.site import Circuit, Kind, Site, SiteCharger, build
+from agents.load_balancer.circuits.contract_limits import Schedule
+from agents.load_balancer.circuits.site import Circuit, Kind, Site, SiteCharger, build
+from agents.load_balancer.granting.safety import Approved, Safety
 
 AMPLE = 1e9
 

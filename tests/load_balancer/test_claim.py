@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 import pytest
 
-from agents.load_balancer import claim
-from agents.load_balancer.claim import (
+from agents.load_balancer.granting import claim
+from agents.load_balancer.granting.claim import (
     ALONE_S,
     GRACE_S,
     LAST,

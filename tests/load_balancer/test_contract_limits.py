@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.load_balancer.contract_limits import Schedule, Window
-from agents.load_balancer.hours import Hours
+from agents.load_balancer.circuits.contract_limits import Schedule, Window
+from agents.load_balancer.circuits.hours import Hours
 
 BERLIN = ZoneInfo("Europe/Berlin")
 EVENING = Window(Hours(17 * 60, 20 * 60 + 30, frozenset(range(5))), 40.0)

@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agents.load_balancer.directions import NOISE_SHARE, NOISE_W, directed
+from agents.load_balancer.seeing.directions import NOISE_SHARE, NOISE_W, directed
 
 AMPERES = st.floats(0, 60)
 VOLTS = (230.0, 231.0, 229.0)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents.load_balancer.due import DEADLINE_S, IDLE_LEASE_S, SHORTEST_LEASE_S, is_due, lease_s
-from agents.load_balancer.orders import SAME_A, Exposure, Margins, Order
+from agents.load_balancer.granting.due import DEADLINE_S, IDLE_LEASE_S, SHORTEST_LEASE_S, is_due, lease_s
+from agents.load_balancer.granting.orders import SAME_A, Exposure, Margins, Order
 from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 
 LATE_S = DEADLINE_S + Margins().clock_s

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from agents.load_balancer import history
 from agents.load_balancer.agent import LoadBalancer
-from agents.load_balancer.history import HOUR_MS, PAGE, Changes, Known, Replaced, Told
+from agents.load_balancer.granting import history
+from agents.load_balancer.granting.history import HOUR_MS, PAGE, Changes, Known, Replaced, Told
+from agents.load_balancer.granting.outstanding import Place, Step
 from agents.load_balancer.models import GrantRow, InstanceRow
-from agents.load_balancer.outstanding import Place, Step
 from agents.runtime.store import Store
 from bus_schema import MAX_MESSAGE_BYTES
 from bus_schema.site_messages import WhyQuery

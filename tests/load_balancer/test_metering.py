@@ -4,10 +4,10 @@ from random import Random
 
 import pytest
 
-from agents.load_balancer.contract_limits import Schedule
-from agents.load_balancer.limits import limits_of
-from agents.load_balancer.metering import CALM_S, FROZEN_S, Drawn, GridMeter
-from agents.load_balancer.site import Circuit, Measures, Meter, SiteCharger, build
+from agents.load_balancer.circuits.contract_limits import Schedule
+from agents.load_balancer.circuits.site import Circuit, Measures, Meter, SiteCharger, build
+from agents.load_balancer.deciding.limits import limits_of
+from agents.load_balancer.seeing.metering import CALM_S, FROZEN_S, Drawn, GridMeter
 from tests.load_balancer.messages import said
 
 PHASES = ("L1", "L2", "L3")

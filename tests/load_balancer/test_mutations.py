@@ -9,9 +9,10 @@ from unittest.mock import patch
 
 import pytest
 
-from agents.load_balancer import deciding, due, safety
-from agents.load_balancer.outstanding import Step
-from agents.load_balancer.safety import Safety
+from agents.load_balancer.deciding import decider
+from agents.load_balancer.granting import due, safety
+from agents.load_balancer.granting.outstanding import Step
+from agents.load_balancer.granting.safety import Safety
 from tests.load_balancer import test_agent, test_due, test_lives, test_safety, test_solar
 
 RECALL, FOREIGN = Safety.recall, Safety.foreign
@@ -58,7 +59,7 @@ MUTATIONS: dict[str, tuple[Mutation, tuple[Noticed, ...]]] = {
         ),
     ),
     "the sun shines at 110 V": (
-        lambda: patch.object(deciding, "phase_power_w", lambda meter, current_a: 110.0 * current_a),
+        lambda: patch.object(decider, "phase_power_w", lambda meter, current_a: 110.0 * current_a),
         (lambda: test_solar.test_surplus_is_what_flows_back_at_the_voltage_of_the_site(230.0),),
     ),
     "the higher of two fallbacks is within every fallback": (

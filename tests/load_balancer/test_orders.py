@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.load_balancer.orders import FOLLOWED_A, Exposure, Margins, Order
+from agents.load_balancer.granting.orders import FOLLOWED_A, Exposure, Margins, Order
 from bus_schema.balancing import LONGEST_LEASE_S
 
 MARGINS = Margins()

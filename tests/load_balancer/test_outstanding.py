@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.load_balancer.outstanding import GRID_S, Place, Step, covers, exceeds, longest_life_s, merged
+from agents.load_balancer.granting.outstanding import GRID_S, Place, Step, covers, exceeds, longest_life_s, merged
 
 MAIN = Place(("main",), ("L1", "L2", "L3"), 230.0)
 WING = Place(("wing", "main"), ("L1", "L2", "L3"), 230.0)

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agents.load_balancer.allocation.model import Settings
-from agents.load_balancer.contract_limits import Schedule
-from agents.load_balancer.deciding import Decider, Replan
-from agents.load_balancer.hours import Hours
+from agents.load_balancer.circuits.contract_limits import Schedule
+from agents.load_balancer.circuits.hours import Hours
+from agents.load_balancer.circuits.site import Circuit, SiteCharger, build
+from agents.load_balancer.deciding.decider import Decider, Replan
+from agents.load_balancer.granting.safety import Safety
 from agents.load_balancer.prices import PriceHours, Prices
-from agents.load_balancer.safety import Safety
 from agents.load_balancer.settings import LoadBalancerSettings
-from agents.load_balancer.site import Circuit, SiteCharger, build
 from bus_schema.balancing import Wish
 from tests.load_balancer.messages import state
 from tests.load_balancer.test_site import load

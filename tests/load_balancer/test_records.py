@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from agents.load_balancer import history
 from agents.load_balancer.agent import LoadBalancer
-from agents.load_balancer.history import Known, Told
+from agents.load_balancer.granting import history
+from agents.load_balancer.granting.history import Known, Told
+from agents.load_balancer.granting.outstanding import Place, Step
+from agents.load_balancer.granting.records import Records
 from agents.load_balancer.models import GrantRow
-from agents.load_balancer.outstanding import Place, Step
-from agents.load_balancer.records import Records
 from agents.runtime.migration import upgrade
 from agents.runtime.store import Store, StoreUnavailable
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from agents.load_balancer.claim import ALONE_S
+from agents.load_balancer.granting.claim import ALONE_S
 from agents.load_balancer.models import InstanceRow, OutstandingRow
 from tests.load_balancer.harness import Site
 from tests.load_balancer.test_lives import MARGINS_S, Lives, table

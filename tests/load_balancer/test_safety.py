@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.load_balancer.contract_limits import Schedule
-from agents.load_balancer.orders import Exposure, Margins, Order
-from agents.load_balancer.outstanding import Place, Step
-from agents.load_balancer.safety import Approved, Elsewhere, Safety
-from agents.load_balancer.site import PHASES, Circuit, Kind, Site, SiteCharger, build
+from agents.load_balancer.circuits.contract_limits import Schedule
+from agents.load_balancer.circuits.site import PHASES, Circuit, Kind, Site, SiteCharger, build
+from agents.load_balancer.granting.orders import Exposure, Margins, Order
+from agents.load_balancer.granting.outstanding import Place, Step
+from agents.load_balancer.granting.safety import Approved, Elsewhere, Safety
 from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 
 MARGINS = Margins()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.load_balancer.circuits.site import Kind
 from agents.load_balancer.settings import LoadBalancerSettings
-from agents.load_balancer.site import Kind
 from agents.registry import load_site
 from agents.runtime.config_errors import ConfigError
 

@@ -3,10 +3,10 @@
 import pytest
 
 from agents.load_balancer.allocation.model import Settings
-from agents.load_balancer.contract_limits import Schedule
-from agents.load_balancer.deciding import Decider
-from agents.load_balancer.safety import Safety
-from agents.load_balancer.site import Circuit, Meter, SiteCharger, build
+from agents.load_balancer.circuits.contract_limits import Schedule
+from agents.load_balancer.circuits.site import Circuit, Meter, SiteCharger, build
+from agents.load_balancer.deciding.decider import Decider
+from agents.load_balancer.granting.safety import Safety
 from tests.load_balancer.messages import said
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from agents.load_balancer.allocation.model import Settings
-from agents.load_balancer.deciding import Decider
-from agents.load_balancer.safety import Safety
+from agents.load_balancer.circuits.site import Kind
+from agents.load_balancer.deciding.decider import Decider
+from agents.load_balancer.granting.safety import Safety
 from agents.load_balancer.settings import LoadBalancerSettings
-from agents.load_balancer.site import Kind
 from tests.load_balancer.messages import said
 
 

@@ -3,7 +3,7 @@
 ::
 
     python -m tests.mutation                                    all modules of ``targets.py``
-    python -m tests.mutation agents/load_balancer/orders.py     one of them
+    python -m tests.mutation agents/load_balancer/granting/orders.py     one of them
     python -m tests.mutation firmware/app/leases.py --tests tests/firmware/app/test_limits.py -k lease
 
 A survivor must be killed by a better test, or be explained in ``SURVIVORS.md``: a heading ``## module`` and a table

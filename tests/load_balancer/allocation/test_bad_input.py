@@ -16,7 +16,7 @@ from agents.load_balancer.allocation.model import (
     Series,
     State,
 )
-from agents.load_balancer.allocation.planning import plan
+from agents.load_balancer.planning.plan import plan
 from tests.load_balancer.allocation.sites import demand, fuse
 
 CAR = demand(

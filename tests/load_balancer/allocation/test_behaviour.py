@@ -17,7 +17,7 @@ from agents.load_balancer.allocation.model import (
     Settings,
     State,
 )
-from agents.load_balancer.allocation.planning import plan
+from agents.load_balancer.planning.plan import plan
 from tests.load_balancer.allocation.sites import demand, fuse
 
 HOUR_S = 3600.0

@@ -8,11 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from agents.load_balancer.allocation.energy import MORE_WH, UNKNOWN_ENERGIES_WH, wanted_wh
-from agents.load_balancer.allocation.horizon import edges_s
-from agents.load_balancer.allocation.lp import Program, SolverFailed, highs, tangents
 from agents.load_balancer.allocation.model import Constraint, Series
 from agents.load_balancer.allocation.network import Network, alike
 from agents.load_balancer.allocation.staying import presence
+from agents.load_balancer.planning.horizon import edges_s
+from agents.load_balancer.planning.lp import Program, SolverFailed, highs, tangents
 from tests.load_balancer.allocation.sites import demand
 
 FEW = settings(max_examples=100, deadline=None)

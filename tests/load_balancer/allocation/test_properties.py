@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.load_balancer.allocation.lp import Program, SolverFailed, highs
 from agents.load_balancer.allocation.model import Demand, Method, Outlook, Plan, Reason, Series, Settings, State
-from agents.load_balancer.allocation.planning import plan
+from agents.load_balancer.planning.lp import Program, SolverFailed, highs
+from agents.load_balancer.planning.plan import plan
 from tests.load_balancer.allocation.sites import broken, demand, demands, fuse, networks
 
 FEW = settings(max_examples=60, deadline=None)

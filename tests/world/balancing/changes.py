@@ -9,8 +9,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from agents.load_balancer.circuits.site import Site, SiteError, build_unchecked
 from agents.load_balancer.settings import LoadBalancerSettings
-from agents.load_balancer.site import Site, SiteError, build_unchecked
 from agents.runtime.site_config import SettingError
 
 LEASES_S = (15, 20, 60, 120, 300)

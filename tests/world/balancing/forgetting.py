@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from agents.load_balancer.outstanding import Step
-from agents.load_balancer.safety import Safety
+from agents.load_balancer.granting.outstanding import Step
+from agents.load_balancer.granting.safety import Safety
 
 SHORT_S = 60.0
 """What a grant counts at most in a life with the shortest lease."""

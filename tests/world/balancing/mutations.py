@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from agents.load_balancer import history, limits, listening, safety, site
 from agents.load_balancer.agent import LoadBalancer
-from agents.load_balancer.claim import Claims, Standing
-from agents.load_balancer.orders import Exposure, Margins, Order
-from agents.load_balancer.safety import Approved, Safety
-from agents.load_balancer.site import PHASES
+from agents.load_balancer.circuits import site
+from agents.load_balancer.circuits.site import PHASES
+from agents.load_balancer.deciding import limits
+from agents.load_balancer.granting import history, safety
+from agents.load_balancer.granting.claim import Claims, Standing
+from agents.load_balancer.granting.orders import Exposure, Margins, Order
+from agents.load_balancer.granting.safety import Approved, Safety
+from agents.load_balancer.hearing import listening
 from tests.world.balancing import Scenario, run
 from tests.world.balancing.forgetting import (
     ends_are_those_of_the_new_settings,
@@ -132,7 +135,7 @@ def the_planner_is_trusted() -> AbstractContextManager[Any]:
 def contracts_come_as_a_surprise() -> AbstractContextManager[Any]:
     """Leases are given without a look at what the contract will allow before they run out."""
     limits_of = limits.limits_of
-    from agents.load_balancer import deciding
+    from agents.load_balancer.deciding import deciding
 
     def blind(site: Any, meters: Any, utc_ms: int, now_s: float, ahead_s: float) -> Any:
         return limits_of(site, meters, utc_ms, now_s, 0.0)

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from agents.load_balancer.site import Site, fixed_limit
+from agents.load_balancer.circuits.site import Site, fixed_limit
 from bus_schema.units import NOMINAL_VOLTAGE_V
 
 SUPPLIES = {120.0: 208.0, 230.0: 230.0, 240.0: 240.0}

@@ -8,8 +8,8 @@ from random import Random
 from typing import Any
 
 from agents.load_balancer.agent import LoadBalancer
+from agents.load_balancer.circuits.site import Site
 from agents.load_balancer.settings import LoadBalancerSettings
-from agents.load_balancer.site import Site
 from bus_schema import Address, parse_topic
 from bus_schema.balancing import GridTelemetry
 from bus_schema.command import SetLimit

@@ -9,7 +9,7 @@ may be drawn beyond it.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from agents.load_balancer.site import Site
+from agents.load_balancer.circuits.site import Site
 from bus_schema.command import CommandReply, SetLimit
 from bus_schema.words import ReplyStage
 

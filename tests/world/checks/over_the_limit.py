@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents.load_balancer.site import Kind, Site, fixed_limit, weight
+from agents.load_balancer.circuits.site import Kind, Site, fixed_limit, weight
 from tests.world.charger_box import ChargerBox
 from tests.world.checks.base import Check
 from tests.world.checks.grants import key_of

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from agents.load_balancer.allocation.cars import Car, wants
-from agents.load_balancer.allocation.filling import Filling
 from agents.load_balancer.allocation.model import Mode, Settings
 from agents.load_balancer.allocation.network import Floats, Network
+from agents.load_balancer.planning.filling import Filling
 
 KEPT = 0.4
 """A running car keeps its minimum current unless its target is below this share of it."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from agents.load_balancer.deciding import Decider
-from agents.load_balancer.site import PHASES, Kind
+from agents.load_balancer.circuits.site import PHASES, Kind
+from agents.load_balancer.deciding.decider import Decider
 from bus_schema.balancing import CircuitLoad
 
 MOST_A = 1000.0

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from agents.load_balancer.allocation.cars import Car, wants
-from agents.load_balancer.allocation.filling import Filling
 from agents.load_balancer.allocation.model import Grant, Mode, Reason, Settings
 from agents.load_balancer.allocation.solar import SOLAR
+from agents.load_balancer.planning.filling import Filling
 
 
 def explain(cars: Sequence[Car], filling: Filling, settings: Settings) -> dict[str, Grant]:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from agents.load_balancer.due import DEADLINE_S
-from agents.load_balancer.history import Known
-from agents.load_balancer.site import SiteCharger
-from agents.load_balancer.views import SOURCE, ChargerView
+from agents.load_balancer.circuits.site import SiteCharger
+from agents.load_balancer.granting.due import DEADLINE_S
+from agents.load_balancer.granting.history import Known
+from agents.load_balancer.seeing.views import SOURCE, ChargerView
 from bus_schema.command import Configure, SetLimit, Stop
 
 

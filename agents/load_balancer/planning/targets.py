@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.load_balancer.allocation.cars import Car, presences, wants
-from agents.load_balancer.allocation.horizon import edges_s
-from agents.load_balancer.allocation.lp import Groups, Solve, SolverFailed, build
 from agents.load_balancer.allocation.model import Constraint, History, Mode, Outlook, Settings
 from agents.load_balancer.allocation.network import Floats, Indexes, Network, alike
 from agents.load_balancer.allocation.solar import SOLAR, free_w
-from agents.load_balancer.allocation.turns import protected, turn_is_due
+from agents.load_balancer.planning.horizon import edges_s
+from agents.load_balancer.planning.lp import Groups, Solve, SolverFailed, build
+from agents.load_balancer.planning.turns import protected, turn_is_due
 
 PRIORITY_FACTOR = 4.0
 """What a Wh is worth more with each priority that is present above another."""

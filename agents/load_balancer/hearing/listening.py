@@ -6,17 +6,17 @@ from collections.abc import Coroutine
 from typing import Any
 
 from agents.load_balancer.allocation.model import Settings as PlanSettings
-from agents.load_balancer.claim import Claims
-from agents.load_balancer.commands import Commands
-from agents.load_balancer.deciding import Decider
-from agents.load_balancer.due import DEADLINE_S
-from agents.load_balancer.heard import Heard
-from agents.load_balancer.history import Known
-from agents.load_balancer.records import Records
-from agents.load_balancer.safety import Safety
+from agents.load_balancer.deciding.decider import Decider
+from agents.load_balancer.granting.claim import Claims
+from agents.load_balancer.granting.due import DEADLINE_S
+from agents.load_balancer.granting.history import Known
+from agents.load_balancer.granting.records import Records
+from agents.load_balancer.granting.safety import Safety
+from agents.load_balancer.hearing.heard import Heard
+from agents.load_balancer.seeing.views import SOURCE
 from agents.load_balancer.settings import LoadBalancerSettings
-from agents.load_balancer.standing_alarms import StandingAlarms
-from agents.load_balancer.views import SOURCE
+from agents.load_balancer.telling.commands import Commands
+from agents.load_balancer.telling.standing_alarms import StandingAlarms
 from agents.runtime.agent import Agent, BusUnavailable, Context, Received, on, on_cleared
 from agents.runtime.commands import check_source
 from bus_schema import Address

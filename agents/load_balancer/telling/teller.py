@@ -6,8 +6,8 @@ Pure. Times are steady seconds.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agents.load_balancer.deciding import Why
-from agents.load_balancer.orders import SAME_A
+from agents.load_balancer.deciding.decider import Why
+from agents.load_balancer.granting.orders import SAME_A
 
 RECORD_AGAIN_S = 60.0
 """The same grant with other words is recorded at most so often."""

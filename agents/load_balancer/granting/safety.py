@@ -12,9 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agents.load_balancer.orders import Exposure, Margins, Order
-from agents.load_balancer.outstanding import Place, Step
-from agents.load_balancer.site import Site, rows_at
+from agents.load_balancer.circuits.site import Site, rows_at
+from agents.load_balancer.granting.orders import Exposure, Margins, Order
+from agents.load_balancer.granting.outstanding import Place, Step
 from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 
 MIN_CURRENT_A = 6.0

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from agents.load_balancer.history import Known
-from agents.load_balancer.site import SiteCharger
+from agents.load_balancer.circuits.site import SiteCharger
+from agents.load_balancer.granting.history import Known
 from bus_schema.words import Severity
 
 

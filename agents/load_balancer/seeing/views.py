@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from agents.load_balancer.allocation.model import Demand, Mode
-from agents.load_balancer.metering import Drawn
-from agents.load_balancer.site import SiteCharger
+from agents.load_balancer.circuits.site import SiteCharger
+from agents.load_balancer.seeing.metering import Drawn
 from bus_schema.balancing import Wish
 from bus_schema.charger_messages import Meta, State, Telemetry
 from bus_schema.words import ChargerStatus

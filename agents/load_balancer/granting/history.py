@@ -11,8 +11,8 @@ from typing import Any, cast
 from sqlalchemy import Connection, Table, bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.orm import Session as Database
 
+from agents.load_balancer.granting.outstanding import Place, Step
 from agents.load_balancer.models import GrantRow, InstanceRow, MetaRow, OutstandingRow
-from agents.load_balancer.outstanding import Place, Step
 from bus_schema import MAX_MESSAGE_BYTES
 from bus_schema.site_messages import GrantRecord, WhyAnswer, WhyQuery
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from agents.load_balancer.contract_limits import Schedule
+from agents.load_balancer.circuits.contract_limits import Schedule
 from bus_schema.units import NOMINAL_VOLTAGE_V
 
 PHASES = ("L1", "L2", "L3")

@@ -27,7 +27,7 @@ class Margins:
     """How long a car may draw the old current after its charger has offered less (IEC 61851-1: 5 s)."""
     slow_s: float = 12.0
     """For how much longer a car that is measured to draw the old current all the same is counted with that; then it
-    counts as one that draws what it likes (:mod:`agents.load_balancer.overdraw`)."""
+    counts as one that draws what it likes (:mod:`agents.load_balancer.deciding.overdraw`)."""
     measured_s: float = 3.0
     """How long a measurement of such a car counts: three times the distance of the next."""
 

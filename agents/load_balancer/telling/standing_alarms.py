@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from agents.load_balancer.alarms import Finding, Findings
-from agents.load_balancer.telling import NO_DIGITS
+from agents.load_balancer.telling.alarms import Finding, Findings
+from agents.load_balancer.telling.teller import NO_DIGITS
 from bus_schema.site_messages import Alarm
 
 REPEAT_S = 600.0

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agents.load_balancer.directions import directed
-from agents.load_balancer.site import PHASES, Measures, Meter
+from agents.load_balancer.circuits.site import PHASES, Measures, Meter
+from agents.load_balancer.seeing.directions import directed
 from bus_schema.balancing import GridTelemetry
 
 FROZEN_S = 300.0

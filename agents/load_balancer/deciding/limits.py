@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agents.load_balancer.metering import GridMeter
-from agents.load_balancer.site import Circuit, Kind, Row, Site, fixed_limit
+from agents.load_balancer.circuits.site import Circuit, Kind, Row, Site, fixed_limit
+from agents.load_balancer.seeing.metering import GridMeter
 
 
 @dataclass(frozen=True, slots=True)

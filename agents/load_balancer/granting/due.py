@@ -3,7 +3,7 @@
 Pure. Times are steady seconds.
 """
 
-from agents.load_balancer.orders import SAME_A, Exposure, Order
+from agents.load_balancer.granting.orders import SAME_A, Exposure, Order
 from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 
 DEADLINE_S = float(ORDER_DEADLINE_S)

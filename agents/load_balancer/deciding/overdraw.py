@@ -5,7 +5,7 @@ Pure. Times are steady seconds.
 
 from dataclasses import dataclass
 
-from agents.load_balancer.deciding import Decider
+from agents.load_balancer.deciding.decider import Decider
 
 SHARE, MORE_A, FOR_S = 1.1, 1.0, 10.0
 """A charger draws too much: so much more than granted, for so long. The charger itself trips at 110 % + 0.5 A."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from agents.load_balancer.hours import MINUTE_MS, Hours, edges, local
+from agents.load_balancer.circuits.hours import MINUTE_MS, Hours, edges, local
 
 
 @dataclass(frozen=True, slots=True)

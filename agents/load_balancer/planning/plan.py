@@ -5,11 +5,6 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from agents.load_balancer.allocation.cars import Car, choosy, prepare, wants
-from agents.load_balancer.allocation.checking import check_constraints, check_demands, check_outlook
-from agents.load_balancer.allocation.explaining import explain
-from agents.load_balancer.allocation.filling import Filling
-from agents.load_balancer.allocation.lp import Solve, SolverFailed, highs
-from agents.load_balancer.allocation.memory import next_state, with_seen
 from agents.load_balancer.allocation.model import (
     BadInput,
     Constraint,
@@ -23,8 +18,13 @@ from agents.load_balancer.allocation.model import (
 )
 from agents.load_balancer.allocation.network import Floats, Network
 from agents.load_balancer.allocation.solar import solar_constraints
-from agents.load_balancer.allocation.targets import by_program, by_water_filling
-from agents.load_balancer.allocation.turns import admission, starting
+from agents.load_balancer.planning.checking import check_constraints, check_demands, check_outlook
+from agents.load_balancer.planning.explaining import explain
+from agents.load_balancer.planning.filling import Filling
+from agents.load_balancer.planning.lp import Solve, SolverFailed, highs
+from agents.load_balancer.planning.memory import next_state, with_seen
+from agents.load_balancer.planning.targets import by_program, by_water_filling
+from agents.load_balancer.planning.turns import admission, starting
 
 SOLVER_SHARE = 0.7
 """Of the time that is left when the solver starts, what it may take."""

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from agents.load_balancer import alarms
-from agents.load_balancer.alarms import Findings
-from agents.load_balancer.deciding import Decider
-from agents.load_balancer.history import Known
-from agents.load_balancer.overdraw import Overdraw
-from agents.load_balancer.site import SiteCharger
+from agents.load_balancer.circuits.site import SiteCharger
+from agents.load_balancer.deciding.decider import Decider
+from agents.load_balancer.deciding.overdraw import Overdraw
+from agents.load_balancer.granting.history import Known
+from agents.load_balancer.telling import alarms
+from agents.load_balancer.telling.alarms import Findings
 
 CLOCK_S = 5.0
 """A charger's clock may differ by this much before somebody is told. The first second may be a slow network."""

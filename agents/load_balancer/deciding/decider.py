@@ -18,20 +18,20 @@ from agents.load_balancer.allocation.model import (
     Settings,
     State,
 )
-from agents.load_balancer.allocation.planning import plan
-from agents.load_balancer.limits import RowLimit, limits_of
-from agents.load_balancer.metering import Drawn, GridMeter
+from agents.load_balancer.circuits.site import PHASES, Kind, Meter, Site, SiteCharger, build_unchecked
+from agents.load_balancer.deciding.limits import RowLimit, limits_of
+from agents.load_balancer.granting.safety import Approved, Safety
+from agents.load_balancer.planning.plan import plan
 from agents.load_balancer.prices import Prices
-from agents.load_balancer.safety import Approved, Safety
-from agents.load_balancer.site import PHASES, Kind, Meter, Site, SiteCharger, build_unchecked
-from agents.load_balancer.views import ChargerView
+from agents.load_balancer.seeing.metering import Drawn, GridMeter
+from agents.load_balancer.seeing.views import ChargerView
 from bus_schema.balancing import GridTelemetry
 
 HORIZON_S = 16 * 3600.0
 """How far contract limits are told to the planner."""
 
 Planner = Callable[..., Plan]
-"""The planner's signature: :func:`agents.load_balancer.allocation.planning.plan`."""
+"""The planner's signature: :func:`agents.load_balancer.planning.plan.plan`."""
 
 
 class Replan(Enum):

@@ -10,10 +10,10 @@ from random import Random
 
 from structlog.typing import FilteringBoundLogger
 
-from agents.load_balancer import history, outstanding
-from agents.load_balancer.history import Changes, Known, Remembered, Replaced, Told
-from agents.load_balancer.orders import SAME_A
-from agents.load_balancer.outstanding import Step, merged
+from agents.load_balancer.granting import history, outstanding
+from agents.load_balancer.granting.history import Changes, Known, Remembered, Replaced, Told
+from agents.load_balancer.granting.orders import SAME_A
+from agents.load_balancer.granting.outstanding import Step, merged
 from agents.runtime.store import Store, StoreUnavailable
 
 Steps = Mapping[str, Sequence[Step]]

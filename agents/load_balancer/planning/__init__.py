@@ -1,0 +1,1 @@
+"""The plan: who charges at how many amperes, found for the values of ``allocation``."""

@@ -1,0 +1,1 @@
+"""What chargers and meters have said lately."""

@@ -1,0 +1,1 @@
+"""What the bus is told: decisions, alarms, commands."""
