@@ -14,9 +14,9 @@ READERS = {
 OWN = {
     "agents/access/backend_lists_kept.py": "rows of its own database",
     "agents/access/decisions.py": "rows of its own database",
-    "agents/cli/backup_archive.py": "the manifest that the backup has written",
-    "agents/cli/pki_register.py": "the register of certificates that it has written",
-    "agents/cli/provision.py": "a script that runs on the device, with what this program has put into it",
+    "agents/cli/backup/archive.py": "the manifest that the backup has written",
+    "agents/cli/pki/register.py": "the register of certificates that it has written",
+    "agents/cli/device/provision.py": "a script that runs on the device, with what this program has put into it",
     "agents/csms/agent.py": "rows of its own database",
     "agents/csms/journal.py": "rows of its own database",
     "agents/csms/recalling.py": "rows of its own database",

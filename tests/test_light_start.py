@@ -38,7 +38,10 @@ NEEDED: dict[str, set[str]] = {
 }
 """What each agent may import before it runs. All of them read all of site.toml."""
 
-COMMANDS = "charging configure csms doctor_command history limit reserve sessions settle status up upkeep watch why"
+COMMANDS = (
+    "commanding.charging commanding.configure commanding.csms commanding.limit commanding.reserve commanding.upkeep "
+    "doctor.command looking.history looking.sessions looking.settle looking.status looking.watch looking.why up.command"
+)
 
 EACH_AGENT = """
 import os, sys

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 
-from agents.cli.prepare import make
-from agents.cli.prepare_files import Kind, wanted
+from agents.cli.prepare.command import make
+from agents.cli.prepare.files import Kind, wanted
 from bus_schema.generate.mosquitto import BROKER_FOLDER, TLS_PORT
 from tests.brokers import ProcessBroker, free_port, mosquitto
 from tests.missing import missing

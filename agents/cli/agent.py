@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from agents.cli.connection.target_choice import config_file
+from agents.cli.connection.terminal import ConfigOption
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
-from agents.cli.target_choice import config_file
-from agents.cli.terminal import ConfigOption
 from agents.registry import AGENTS, UnknownAgent, load_agent, load_site
 from agents.runtime.config_errors import ConfigError
 from agents.runtime.process import EXIT_CONFIG, run_agent

@@ -2,7 +2,7 @@
 
 Whoever is not named may do nothing, also over a connection that is open already: Mosquitto reads the list again at
 SIGHUP, and what it then denies it neither takes nor delivers any more. That is half of how a certificate is revoked
-(:mod:`agents.cli.pki_revoke`); hence there are no ``pattern`` rules, which hold for every user whatever it is called.
+(:mod:`agents.cli.pki.revoke`); hence there are no ``pattern`` rules, which hold for every user whatever it is called.
 
 Every process is a user of its own, because the broker uses the user's name as the client id
 (``use_username_as_clientid``): nobody can take the place of another. A person has :data:`TERMINALS` users, one for

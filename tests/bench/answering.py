@@ -21,9 +21,9 @@ from pathlib import Path
 import aiomqtt
 import paho.mqtt.client as paho
 
-from agents.cli.link import Link, connected
-from agents.cli.picture import SitePicture
-from agents.cli.target import Target
+from agents.cli.connection.link import Link, connected
+from agents.cli.connection.target import Target
+from agents.cli.looking.picture import SitePicture
 from agents.runtime.mqtt_options import NO_DELAY
 from bus_schema import topics
 from bus_schema.command import Authorize, CommandBase, Identify, SetLimit

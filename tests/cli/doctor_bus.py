@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from agents.cli.doctor_snapshot import QueueProbe, Snapshot
-from agents.cli.heard import Heard, hear
+from agents.cli.connection.heard import Heard, hear
+from agents.cli.doctor.snapshot import QueueProbe, Snapshot
 from bus_schema import Message, Topic
 from bus_schema.examples import examples_of
 from bus_schema.topics import AGENT_HEALTH, CHARGER_META, CHARGER_ONLINE, CHARGER_STATE, CHARGER_TELEMETRY

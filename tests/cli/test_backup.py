@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.cli.backup_archive import DamagedArchive, check
+from agents.cli.backup.archive import DamagedArchive, check
 from agents.cli.main import COMMANDS
 from tests.cli.conftest import Run
 from tests.missing import missing

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli.broker_reload import PID_FILE, ReloadError, reload_broker
+from agents.cli.pki.broker_reload import PID_FILE, ReloadError, reload_broker
 
 
 def program(folder: Path, name: str, script: str) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from agents.cli import device, installing, signing
+from agents.cli.device import device, installing, signing
+from agents.cli.device.installing import Difference, install, wanted_files
 from agents.cli.exits import CliError
-from agents.cli.installing import Difference, install, wanted_files
 from bus_schema.generate.acl import reserved_users
 from tests.cli.conftest import Run
 from tests.firmware.app.images import key

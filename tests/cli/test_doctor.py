@@ -10,8 +10,8 @@ from collections import defaultdict
 import aiomqtt
 import pytest
 
-from agents.cli.doctor import examine
-from agents.cli.doctor_edge import BURST
+from agents.cli.doctor.edge import BURST
+from agents.cli.doctor.examination import examine
 from agents.cli.exits import CliError, ExitCode
 from agents.runtime.mqtt_options import MqttOptions
 from bus_schema import MAX_MESSAGE_BYTES, Role, topics

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from agents.cli.broker_settings import UnreadableSettings, read_settings
-from agents.cli.doctor import diagnose, is_healthy, render
-from agents.cli.doctor_snapshot import Finding, Loopback, QueueProbe
+from agents.cli.doctor.broker_settings import UnreadableSettings, read_settings
+from agents.cli.doctor.examination import diagnose, is_healthy, render
+from agents.cli.doctor.snapshot import Finding, Loopback, QueueProbe
 from bus_schema import topics
 from bus_schema.generate.mosquitto import local_conf, site_conf
 from bus_schema.words import Severity

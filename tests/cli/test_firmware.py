@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.cli import signing
+from agents.cli.device import signing
 from bus_schema import firmware_image
 from bus_schema.firmware_image import BadImage, Header
 from firmware.app.image import Image

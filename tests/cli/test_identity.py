@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from agents.cli.connection.logins import free_logins
+from agents.cli.connection.target_choice import choose_target
 from agents.cli.exits import CliError, ExitCode
-from agents.cli.logins import free_logins
-from agents.cli.pki_authority import DEVICES_LAST, issue
-from agents.cli.target_choice import choose_target
+from agents.cli.pki.authority import DEVICES_LAST, issue
 from tests.cli.conftest import Run
 from tests.tls_broker import TlsBroker, resident_kib, tls_broker
 from tests.waiting import eventually_sync

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli import signing
-from agents.cli.file_server import OneFile, no_browser
+from agents.cli.commanding.file_server import OneFile, no_browser
+from agents.cli.device import signing
 from agents.runtime.serving import plain_http
 from tests.brokers import RunningBroker
 from tests.cli.conftest import Run

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from agents.cli.main import app
-from agents.cli.pki_authority import DEVICES_LAST, PkiError, all_issued, found, issue, read, renew_same_key
-from agents.cli.pki_revocation import revoke, revoked_serials, serials_of
+from agents.cli.pki.authority import DEVICES_LAST, PkiError, all_issued, found, issue, read, renew_same_key
+from agents.cli.pki.revocation import revoke, revoked_serials, serials_of
 from tests.brokers import remove_broker, start_broker
 from tests.waiting import eventually_sync
 

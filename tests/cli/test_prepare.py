@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.access.cards_file import read_cards
-from agents.cli.pki_authority import read
-from agents.cli.prepare_files import (
+from agents.cli.pki.authority import read
+from agents.cli.prepare.files import (
     COMPOSE_SECRETS,
     Kind,
     PrepareError,

@@ -5,10 +5,10 @@ import asyncio
 import aiomqtt
 import pytest
 
+from agents.cli.connection.link import Link
+from agents.cli.connection.quiet import QUIET_S, until_quiet
+from agents.cli.connection.target import Target
 from agents.cli.exits import CliError
-from agents.cli.link import Link
-from agents.cli.quiet import QUIET_S, until_quiet
-from agents.cli.target import Target
 from bus_schema import topics
 from bus_schema.examples import examples_of
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli import pki_renewal, renew_certificate
-from agents.cli.pki_authority import found, issue, read, renew_same_key
-from agents.cli.pki_register import signed
-from agents.cli.pki_revocation import revoke, revoked_serials
+from agents.cli.commanding import renew_certificate
+from agents.cli.pki import renewal as pki_renewal
+from agents.cli.pki.authority import found, issue, read, renew_same_key
+from agents.cli.pki.register import signed
+from agents.cli.pki.revocation import revoke, revoked_serials
 from bus_schema.command import Command, RenewCertificate
 from bus_schema.words import ReplyCode, ReplyStage
 from firmware.boards.certificate import Certificate

@@ -11,13 +11,15 @@ from typing import cast
 
 import pytest
 
-from agents.cli import up_lock, up_ports, up_run
+from agents.cli import up_lock
 from agents.cli.exits import CliError, ExitCode
-from agents.cli.picture import SitePicture
-from agents.cli.up_plan import AGENT, FIRST, Plan, UpChoice, plan, users
-from agents.cli.up_process import Child, ProcessSpec, how_it_ended, restart_delay_s
-from agents.cli.up_ready import what_is_missing
-from agents.cli.up_supervisor import Supervisor
+from agents.cli.looking.picture import SitePicture
+from agents.cli.up import ports as up_ports
+from agents.cli.up import run as up_run
+from agents.cli.up.plan import AGENT, FIRST, Plan, UpChoice, plan, users
+from agents.cli.up.process import Child, ProcessSpec, how_it_ended, restart_delay_s
+from agents.cli.up.ready import what_is_missing
+from agents.cli.up.supervisor import Supervisor
 from agents.registry import load_site
 from tests.waiting import eventually, eventually_sync
 
@@ -160,7 +162,7 @@ def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 import os, sys, time
 from pathlib import Path
 from typing import cast
-from agents.cli.up_process import Child, ProcessSpec
+from agents.cli.up.process import Child, ProcessSpec
 spec = ProcessSpec("forever", (sys.executable, "-c", {DEAF!r}), 0)
 print(Child(spec, Path("log"), dict(os.environ)).pid, flush=True)
 time.sleep(600)
@@ -187,7 +189,7 @@ async def test_the_log_of_what_never_ends_does_not_grow_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """X12: logs were put aside only when a child was started."""
-    monkeypatch.setattr("agents.cli.up_process.LOG_KEPT_BYTES", 20_000)
+    monkeypatch.setattr("agents.cli.up.process.LOG_KEPT_BYTES", 20_000)
     chatty = "import time\nfor n in range(10**9):\n  print(n, '.' * 100, flush=True); time.sleep(0.0005)"
     spec = ProcessSpec("chatty", python(chatty), 0)
     supervisor = Supervisor(plan_of(tmp_path, spec), print)
@@ -207,7 +209,7 @@ async def test_the_log_of_what_never_ends_does_not_grow_without_end(
 async def test_stop_ends_even_what_does_not_listen_and_what_it_has_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.cli.up_supervisor.STOP_S", 0.3)
+    monkeypatch.setattr("agents.cli.up.supervisor.STOP_S", 0.3)
     family = (
         f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {FOREVER!r}])\nprint(p.pid)\np.wait()"
     )
@@ -230,7 +232,7 @@ async def test_stop_ends_even_what_does_not_listen_and_what_it_has_started(
 async def test_an_agent_that_does_not_come_keeps_no_other_from_being_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.cli.up_run._HEAD_START_S", 0.3)
+    monkeypatch.setattr("agents.cli.up.run._HEAD_START_S", 0.3)
     specs = (ProcessSpec("access", python(FOREVER), FIRST), ProcessSpec("ledger", python(FOREVER), AGENT))
     chosen = plan_of(tmp_path, *specs)
     supervisor = Supervisor(chosen, lambda _line: None)

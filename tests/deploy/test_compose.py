@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from agents.cli.prepare import make
-from agents.cli.prepare_files import (
+from agents.cli.prepare.command import make
+from agents.cli.prepare.files import (
     COMPOSE_METRICS_PORT,
     COMPOSE_SECRETS,
     TLS_PORT,

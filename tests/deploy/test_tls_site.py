@@ -13,8 +13,8 @@ import paho.mqtt.client as paho
 import psycopg
 import pytest
 
-from agents.cli.backup_archive import check
-from agents.cli.prepare_files import site_agents
+from agents.cli.backup.archive import check
+from agents.cli.prepare.files import site_agents
 from agents.registry import AGENTS
 from bus_schema.generate.acl import ROOT as TOPIC_ROOT
 from bus_schema.generate.mosquitto import BROKER_FOLDER

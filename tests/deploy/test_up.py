@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from agents.cli import up, up_lock
-from agents.cli.up import BrokerKind
+from agents.cli import up_lock
+from agents.cli.up import command as up
+from agents.cli.up.command import BrokerKind
 from tests.brokers import mosquitto
 from tests.deploy.site import Site
 from tests.missing import missing
@@ -167,7 +168,7 @@ def test_ctrl_c_while_it_starts(tmp_path: Path) -> None:
 
 
 def test_without_mosquitto_the_embedded_broker_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.cli.up.shutil.which", lambda *_a, **_k: None)
+    monkeypatch.setattr("agents.cli.up.command.shutil.which", lambda *_a, **_k: None)
     assert up._mosquitto(BrokerKind.AUTO) is None
     with pytest.raises(up.CliError, match="mosquitto is not installed"):
         up._mosquitto(BrokerKind.MOSQUITTO)

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from agents.cli.pki_authority import found, issue
-from agents.cli.pki_revocation import revoke, serials_of
-from agents.cli.pki_rights import give_to_broker
+from agents.cli.pki.authority import found, issue
+from agents.cli.pki.revocation import revoke, serials_of
+from agents.cli.pki.rights import give_to_broker
 from agents.runtime.agent import BusUnavailable
 from agents.runtime.certificate import UnusableCertificate, check_identity, read_validity
 from agents.runtime.expiry import CHECK_EVERY_S, ExpiryWatch, expiry_alarm

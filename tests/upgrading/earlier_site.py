@@ -5,9 +5,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 
-from agents.cli.pki_authority import _pem, _sign, found
-from agents.cli.pki_register import FILE as REGISTER
-from agents.cli.prepare_files import Kind, site_agents
+from agents.cli.pki.authority import _pem, _sign, found
+from agents.cli.pki.register import FILE as REGISTER
+from agents.cli.prepare.files import Kind, site_agents
 from agents.registry import AGENTS
 
 EARLIER = Path(__file__).parent / "earlier"

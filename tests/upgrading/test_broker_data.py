@@ -3,8 +3,8 @@
 import subprocess
 from pathlib import Path
 
-from agents.cli.prepare_files import Kind
-from agents.cli.up_earlier import set_broker_data_aside
+from agents.cli.prepare.files import Kind
+from agents.cli.up.earlier import set_broker_data_aside
 from bus_schema.generate.mosquitto import local_conf
 from tests.deploy.site import CHARGEBUS, ROOT, environment
 from tests.upgrading.earlier_site import EARLIER, make_earlier

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli.broker_door import Answer, knock
-from agents.cli.prepare_files import Kind
+from agents.cli.pki.broker_door import Answer, knock
+from agents.cli.prepare.files import Kind
 from bus_schema.generate.mosquitto import BROKER_FOLDER
 from tests.brokers import ProcessBroker, free_port, mosquitto
 from tests.cli.conftest import Run

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli import doctor_edge
-from agents.cli.broker_settings import read_settings
-from agents.cli.doctor import diagnose, examine
-from agents.cli.doctor_folder import with_folder
-from agents.cli.doctor_snapshot import Finding
-from agents.cli.prepare_files import Kind
+from agents.cli.doctor import edge as doctor_edge
+from agents.cli.doctor.broker_settings import read_settings
+from agents.cli.doctor.examination import diagnose, examine
+from agents.cli.doctor.folder import with_folder
+from agents.cli.doctor.snapshot import Finding
+from agents.cli.prepare.files import Kind
 from agents.runtime.mqtt_options import MqttOptions
 from bus_schema import topics
 from bus_schema.words import Severity

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from agents.cli.pki_authority import all_issued, read
-from agents.cli.pki_register import signed
-from agents.cli.pki_revocation import revoked_serials
-from agents.cli.prepare_files import Kind
+from agents.cli.pki.authority import all_issued, read
+from agents.cli.pki.register import signed
+from agents.cli.pki.revocation import revoked_serials
+from agents.cli.prepare.files import Kind
 from agents.cli.whole_file import KEPT
 from agents.registry import load_site
 from tests.cli.conftest import Run

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents.cli.pki_authority import found, issue, renew_same_key
+from agents.cli.pki.authority import found, issue, renew_same_key
 from firmware.boards.certificate import Certificate
 from tests.firmware.boards.certificates import NOW, OLD, certificate
 

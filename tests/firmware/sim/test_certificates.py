@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli.pki_authority import found, issue
+from agents.cli.pki.authority import found, issue
 from firmware.sim.__main__ import main
 from firmware.sim.broker_login import BrokerLogin, LoginError
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli.signing import new_key, public_line, sign
+from agents.cli.device.signing import new_key, public_line, sign
 from firmware.sim.files import VirtualFiles
 from firmware.sim.firmware import VirtualFirmware, read_key
 from firmware.sim.slots import VirtualSlots

@@ -13,10 +13,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from agents.cli.pki_authority import authority_of, found, issue, read, renew_same_key
-from agents.cli.pki_revocation import FILE as REVOKED
-from agents.cli.pki_revocation import revoke
-from agents.cli.pki_revoke import Door, Eviction, list_superseded
+from agents.cli.pki.authority import authority_of, found, issue, read, renew_same_key
+from agents.cli.pki.revocation import FILE as REVOKED
+from agents.cli.pki.revocation import revoke
+from agents.cli.pki.revoke import Door, Eviction, list_superseded
 from tests.brokers import RunningBroker, remove_broker, start_broker
 from tests.firmware.unix.charger_process import TOPIC, Charger
 from tests.tls_broker import tls_broker

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli.pki_authority import found, issue
+from agents.cli.pki.authority import found, issue
 from tests.brokers import RunningBroker, remove_broker, start_broker
 from tests.firmware.unix.charger_process import Charger
 from tests.waiting import eventually

@@ -1,0 +1,1 @@
+"""Commands to a charger, and what it answers."""

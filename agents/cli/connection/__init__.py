@@ -1,0 +1,1 @@
+"""The technician's connection to the bus: which site, which login, how it fails."""

@@ -1,0 +1,1 @@
+"""A charger at a serial cable, and the images that go onto it."""

@@ -1,0 +1,1 @@
+"""``doctor``: a live bus, checked against the contract."""

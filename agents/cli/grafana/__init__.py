@@ -1,0 +1,1 @@
+"""Dashboards and alert rules on a Grafana server."""

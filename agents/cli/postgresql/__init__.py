@@ -1,0 +1,1 @@
+"""Roles, schemas and backups in PostgreSQL."""

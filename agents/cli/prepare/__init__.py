@@ -1,0 +1,1 @@
+"""``prepare``: the folder of a site, for ``deploy/``."""

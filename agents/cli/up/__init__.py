@@ -1,0 +1,1 @@
+"""``up``: a whole site on this machine."""
