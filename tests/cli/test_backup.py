@@ -38,13 +38,14 @@ cards_file = "access/cards.csv"
 
 
 def make_site(folder: Path, toml: str = SITE_TOML) -> Path:
-    for name in ("pki", "secrets", "access", "var"):
+    for name in ("pki", "secrets", "access", "limits.d", "var"):
         (folder / name).mkdir(parents=True)
     (folder / "site.toml").write_text(toml)
     (folder / "pki/ca.key").write_text("a key")
     (folder / "pki/ca.key").chmod(0o600)
     (folder / "secrets/ledger.password").write_text(SECRET)
     (folder / "access/cards.csv").write_text("uid\n04C4A26E5B1680\n")
+    (folder / "limits.d/office.nft").write_text("# the office's router may send more\n")
     (folder / "var/notes.txt").write_text("a note")
     with closing(sqlite3.connect(folder / "var/ledger.sqlite3")) as database:
         database.execute("PRAGMA journal_mode = WAL")
@@ -78,7 +79,8 @@ def test_there_and_back(site: Path, bare: Run, tmp_path: Path) -> None:
     done = bare("restore", str(archive), "--folder", str(back))
     assert done.code == 0, done.err
     assert pairs(back / "var/ledger.sqlite3") == [(1, 1)]
-    for name in ("site.toml", "pki/ca.key", "secrets/ledger.password", "access/cards.csv", "var/notes.txt"):
+    kept = ("site.toml", "pki/ca.key", "secrets/ledger.password", "access/cards.csv", "limits.d/office.nft")
+    for name in (*kept, "var/notes.txt"):
         assert (back / name).read_bytes() == (site.parent / name).read_bytes()
         assert (back / name).stat().st_mode == (site.parent / name).stat().st_mode
     assert not list(back.rglob("*-wal"))

@@ -12,8 +12,8 @@ from sqlalchemy import URL
 from agents.registry import AGENTS, load_agent, settings_type
 from agents.runtime.site_config import SiteConfig
 
-FOLDERS = ("pki", "broker", "secrets", "access")
-"""Folders beside ``site.toml`` that belong to the site as a whole: what ``chargebus prepare`` makes."""
+FOLDERS = ("pki", "broker", "secrets", "access", "limits.d")
+"""Folders beside ``site.toml`` that belong to the site as a whole: what ``prepare`` and ``install.sh`` make."""
 
 IN_CONTAINER = Path("/run/secrets")
 """Where a container sees files of the site's ``pki`` and ``secrets`` a second time."""
