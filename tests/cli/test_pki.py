@@ -206,6 +206,9 @@ def test_the_command_line(tmp_path: Path) -> None:
     rows = {row["name"]: row for row in json.loads(shown.output)}
     assert set(rows) == {"ca", "broker", "c1", "ledger"}
     assert rows["broker"]["server_names"] == ["localhost", "127.0.0.1"]
+    (tmp_path / "pki/c1.key").unlink()
+    kept = runner.invoke(app, ["pki", "issue", "c1", "ledger", *pki])
+    assert (kept.exit_code, kept.output.count("its key is not here"), "pki renew c1" in kept.output) == (0, 1, True)
     issue(tmp_path / "pki", "old", datetime.now(UTC) - DEVICES_LAST + timedelta(days=29))
     due = runner.invoke(app, ["pki", "status", *pki])
     assert due.exit_code == 1

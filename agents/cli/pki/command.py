@@ -236,6 +236,9 @@ def _users(folder: Path, name: str) -> list[str]:
 
 def _say(issued: Issued) -> None:
     typer.echo(f"{issued.path}  until {issued.ends:%Y-%m-%d}")
+    if not issued.path.with_suffix(".key").exists():
+        name = issued.path.stem
+        typer.echo(f"  its key is not here; if it is nowhere else either, `pki renew {name}` makes a new one")
 
 
 def _door(folder: Path, broker: str | None) -> Door:
