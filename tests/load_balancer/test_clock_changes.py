@@ -52,7 +52,7 @@ def test_prices_ahead_change_when_the_clock_on_the_wall_says_so(
 
 
 @given(st.sampled_from(NIGHTS), st.lists(hours, min_size=1, max_size=3), st.integers(0, 1300), st.integers(1, 90))
-@example(("Europe/Berlin", BACK["Europe/Berlin"]), [Hours(120, 150)], 12 * 60 + 50, 20)
+@example(("Europe/Berlin", BACK["Europe/Berlin"]), [Hours(120, 150)], 12 * 60 + 50, 50)
 def test_a_lease_keeps_every_limit_of_its_time(
     where: tuple[str, tuple[int, int, int]], several: list[Hours], begin_min: int, lease_min: int
 ) -> None:
