@@ -73,6 +73,7 @@ class Fault(StrEnum):
     OVER_VOLTAGE = "over_voltage"
     UNDER_VOLTAGE = "under_voltage"
     METER_SILENT = "meter_silent"
+    METER_IMPLAUSIBLE = "meter_implausible"
     READER_SILENT = "reader_silent"
     LOCK_FAILED = "lock_failed"
     HEARTBEAT_LOST = "heartbeat_lost"
@@ -96,6 +97,7 @@ OCPP_ERROR_CODE: dict[Fault, str] = {
     Fault.OVER_VOLTAGE: "OverVoltage",
     Fault.UNDER_VOLTAGE: "UnderVoltage",
     Fault.METER_SILENT: "PowerMeterFailure",
+    Fault.METER_IMPLAUSIBLE: "PowerMeterFailure",
     Fault.READER_SILENT: "ReaderFailure",
     Fault.LOCK_FAILED: "ConnectorLockFailure",
     Fault.HEARTBEAT_LOST: "InternalError",

@@ -15,6 +15,7 @@ from .contract import (
     FAULT_HEARTBEAT_LOST,
     FAULT_JOURNAL_FULL,
     FAULT_LOCK_FAILED,
+    FAULT_METER_IMPLAUSIBLE,
     FAULT_METER_SILENT,
     FAULT_OVER_CURRENT,
     FAULT_OVER_TEMPERATURE,
@@ -65,6 +66,9 @@ FAULT_TABLE = {
     FAULT_UNDER_VOLTAGE: (ENERGY, ITSELF),
     # PowerMeterFailure. No reading for 30 s: no energy that nobody counts (ours).
     FAULT_METER_SILENT: (ENERGY, ITSELF),
+    # PowerMeterFailure. Its power and its register disagree by more than half over 500 Wh; three retries, 5 min apart,
+    # and a register that comes back ends it at once: no energy that nobody counts (ours).
+    FAULT_METER_IMPLAUSIBLE: (ENERGY, RETRIED),
     # ReaderFailure. Cards are not read; the bus still authorises (ours).
     FAULT_READER_SILENT: (NOTHING, ITSELF),
     # ConnectorLockFailure. The lock did not open when told to: the next unlock that succeeds ends it (ours).

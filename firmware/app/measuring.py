@@ -1,5 +1,6 @@
 """Reads meter and temperature, and keeps what was read."""
 
+from .counting import Counting
 from .register import Register
 from .watch import Watch
 
@@ -37,6 +38,7 @@ class Measuring:
         ratings = hardware.ratings
         self.register = Register(storage, ratings.rated_current_a * ratings.phases * _VOLTS_FOR_PLAUSIBILITY)
         self.watch = Watch(faults, settings, ratings)
+        self.counting = Counting(faults)
         self.reading: Reading | None = None
         """The newest reading, None while unknown."""
         self.temperature_c: float | None = None

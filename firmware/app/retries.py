@@ -4,7 +4,7 @@ What is then left stands until somebody pulls the plug: who has done so has look
 nothing can close, so there it is tried for as long as it takes.
 """
 
-from .contract import FAULT_GROUND_LOST, FAULT_OVER_CURRENT, FAULT_RESIDUAL_CURRENT
+from .contract import FAULT_GROUND_LOST, FAULT_METER_IMPLAUSIBLE, FAULT_OVER_CURRENT, FAULT_RESIDUAL_CURRENT
 from .fault_table import FAULT_TABLE, RETRIED
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RETRY_MS = 300_000
 """Wait before each retry (OE). ms."""
 
-MOST = {FAULT_OVER_CURRENT: 3, FAULT_GROUND_LOST: 6}
+MOST = {FAULT_OVER_CURRENT: 3, FAULT_METER_IMPLAUSIBLE: 3, FAULT_GROUND_LOST: 6}
 """Retries with the same car: one that draws too much four times in a row will do so again (ours); earth as OE does it.
 Those after a residual current are a setting: closing again by itself is not allowed everywhere."""
 

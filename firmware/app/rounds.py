@@ -54,6 +54,7 @@ class Rounds:
         closed = snap.contactor_closed
         wait = CLOSED_MS if closed or measuring.register.energy_wh is None else OPEN_MS
         if reading is not None:
+            measuring.counting.look(reading, measuring.register, now, session_id)
             if closed:
                 watch.load(reading, snap.offered_current_a, now, session_id)
             else:

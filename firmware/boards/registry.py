@@ -17,6 +17,7 @@ class BadChoice(ValueError):
 OPTIONS = {
     "meter_address": (1, 248, 1),
     "meter_baud": (1200, 115_200, 9600),
+    "meter_inverted": (0, 1, 0),
     "pulses_per_kwh": (1, 100_000, 1000),
     "nominal_v": (100, 277, 230),
     "soc_frame": (0, 0x1FFFFFFF, -1),
@@ -26,7 +27,8 @@ OPTIONS = {
     "reader_address": (0x08, 0x77, 0x24),
     "pixels": (1, 64, 1),
 }
-"""Smallest, largest and usual value. A PZEM's general address is 248; the frame of the state of charge has none."""
+"""Smallest, largest and usual value. A PZEM's general address is 248; the frame of the state of charge has none.
+``meter_inverted`` is 1 for an SDM630 or SDM120 that is connected the wrong way round."""
 
 
 class Choice:
@@ -82,7 +84,8 @@ def _sdm630(choice: Choice) -> "Any":
 
     baud = choice.option("meter_baud")
     master = ModbusMaster(choice.parts.serial(baud), baud)
-    return sdm630(master, choice.option("meter_address"), choice.phases, choice.now_ms)
+    inverted = bool(choice.option("meter_inverted"))
+    return sdm630(master, choice.option("meter_address"), choice.phases, inverted, choice.now_ms)
 
 
 def _sdm120(choice: Choice) -> "Any":
@@ -92,7 +95,7 @@ def _sdm120(choice: Choice) -> "Any":
     _one_phase("sdm120", choice)
     baud = choice.option("meter_baud")
     master = ModbusMaster(choice.parts.serial(baud), baud)
-    return sdm120(master, choice.option("meter_address"), choice.now_ms)
+    return sdm120(master, choice.option("meter_address"), bool(choice.option("meter_inverted")), choice.now_ms)
 
 
 def _pzem004t(choice: Choice) -> "Any":

@@ -1,6 +1,8 @@
 """Eastron SDM630 and SDM120: input registers with big-endian floats (facts of Eastron's Modbus protocol documents).
 
-Per phase V from 0x00 and A from 0x06, W in 0x34 (three phases) or 0x0C (one), imported kWh in 0x48.
+Per phase V from 0x00 and A from 0x06, W in 0x34 (three phases) or 0x0C (one), kWh imported in 0x48 and exported in
+0x4A. A meter whose supply is at its outgoing terminals exports what the car takes: then that counts, and its power is
+taken the other way round.
 """
 
 import struct
@@ -12,30 +14,37 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .modbus import ModbusMaster
 
-SDM630_READS = ((0x00, 0x36), (0x48, 2))
-"""V, A and W in one question. Both answers differ in length, so that none is taken for the other."""
-SDM120_READS = ((0x00, 2), (0x06, 2), (0x0C, 2), (0x48, 2))
+SDM630_READS = ((0x00, 0x36),)
+"""V, A and W in one question; the answer for the energy differs in length, so that none is taken for the other."""
+SDM120_READS = ((0x00, 2), (0x06, 2), (0x0C, 2))
 """One by one: what stands between these registers, the SDM120 does not have."""
+IMPORTED, EXPORTED = (0x48, 2), (0x4A, 2)
+"""Where the energy is. kWh."""
 
 
-def sdm630(master: "ModbusMaster", slave: int, phases: int, now_ms: int) -> ModbusMeter:
-    """Return a driver for the first ``phases`` of an SDM630."""
+def sdm630(master: "ModbusMaster", slave: int, phases: int, inverted: bool, now_ms: int) -> ModbusMeter:
+    """Return a driver for the first ``phases`` of an SDM630; ``inverted``: it is connected the wrong way round."""
 
     def decode(answers: "list[bytes]") -> "Reading | None":
         values = struct.unpack(">27f", answers[0])
-        return _reading(values[:phases], values[3 : 3 + phases], values[0x1A], answers[1])
+        power_w = -values[0x1A] if inverted else values[0x1A]
+        return _reading(values[:phases], values[3 : 3 + phases], power_w, answers[1])
 
-    return ModbusMeter(master, slave, SDM630_READS, decode, now_ms)
+    return ModbusMeter(master, slave, _with_energy(SDM630_READS, inverted), decode, now_ms)
 
 
-def sdm120(master: "ModbusMaster", slave: int, now_ms: int) -> ModbusMeter:
-    """Return a driver for an SDM120, which has one phase."""
+def sdm120(master: "ModbusMaster", slave: int, inverted: bool, now_ms: int) -> ModbusMeter:
+    """Return a driver for an SDM120, which has one phase; ``inverted``: it is connected the wrong way round."""
 
     def decode(answers: "list[bytes]") -> "Reading | None":
         voltage_v, current_a, power_w = [struct.unpack(">f", answer)[0] for answer in answers[:3]]
-        return _reading((voltage_v,), (current_a,), power_w, answers[3])
+        return _reading((voltage_v,), (current_a,), -power_w if inverted else power_w, answers[3])
 
-    return ModbusMeter(master, slave, SDM120_READS, decode, now_ms)
+    return ModbusMeter(master, slave, _with_energy(SDM120_READS, inverted), decode, now_ms)
+
+
+def _with_energy(reads: "tuple[tuple[int, int], ...]", inverted: bool) -> "tuple[tuple[int, int], ...]":
+    return reads + (EXPORTED if inverted else IMPORTED,)
 
 
 def watt_hours(energy_kwh: bytes) -> int:

@@ -74,9 +74,9 @@ def meters():
         line = VirtualLine(time)
         master = ModbusMaster(line)
         if name == "sdm630":
-            slave, meter = virtual_sdm630(), sdm630(master, 1, 3, 0)
+            slave, meter = virtual_sdm630(), sdm630(master, 1, 3, False, 0)
         elif name == "sdm120":
-            slave, meter = virtual_sdm120(), sdm120(master, 1, 0)
+            slave, meter = virtual_sdm120(), sdm120(master, 1, False, 0)
         else:
             slave, meter = virtual_pzem(), pzem004t(master, 1, 0)
         line.slaves.append(slave)

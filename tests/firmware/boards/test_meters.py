@@ -29,15 +29,15 @@ SDM630 = Reading((230.0, 231.0, 232.0), (10.0, 11.0, 12.0), 7590.5, 1_234_567)
 
 
 class Bench:
-    def __init__(self, kind: str = "sdm630", phases: int = 3, baud: int = 9600) -> None:
+    def __init__(self, kind: str = "sdm630", phases: int = 3, baud: int = 9600, inverted: bool = False) -> None:
         self.time = Time()
         self.line = VirtualLine(self.time, baud)
         self.master = ModbusMaster(self.line, baud)
         self.slave: Any
         if kind == "sdm630":
-            self.slave, self.meter = virtual_sdm630(), sdm630(self.master, 1, phases, 0)
+            self.slave, self.meter = virtual_sdm630(), sdm630(self.master, 1, phases, inverted, 0)
         elif kind == "sdm120":
-            self.slave, self.meter = virtual_sdm120(), sdm120(self.master, 1, 0)
+            self.slave, self.meter = virtual_sdm120(), sdm120(self.master, 1, inverted, 0)
         else:
             self.slave, self.meter = virtual_pzem(), pzem004t(self.master, 1, 0)
         self.line.slaves.append(self.slave)
@@ -62,6 +62,16 @@ def test_each_meter_tells_what_stands_in_its_registers():
     reading = Bench("sdm120").run(1000)
     assert reading == Reading((229.5,), (15.25,), 3500.0, 42_001)
     assert Bench("pzem").run(1000) == Reading((230.5,), (100.0,), 21970.8, 123_456)
+
+
+@pytest.mark.parametrize(("kind", "power_at"), [("sdm630", 0x34), ("sdm120", 0x0C)])
+def test_a_meter_that_is_connected_the_wrong_way_round_counts_what_it_exports(kind: str, power_at: int):
+    bench = Bench(kind, inverted=True)
+    bench.slave.set_float(power_at, -7400.0)
+    bench.slave.set_float(0x48, 3.0)
+    bench.slave.set_float(0x4A, 815.125)
+    reading = bench.run(1000)
+    assert (reading.power_w, reading.energy_wh) == (7400.0, 815_125)
 
 
 def test_a_slow_line_is_waited_for():
@@ -161,7 +171,7 @@ def test_a_reading_is_not_mixed_of_before_and_after_a_silence():
 
 def test_wrong_addresses_are_refused():
     with pytest.raises(ValueError, match="1 to 247"):
-        sdm630(ModbusMaster(VirtualLine(Time())), 0, 3, 0)
+        sdm630(ModbusMaster(VirtualLine(Time())), 0, 3, False, 0)
 
 
 @settings(max_examples=60, deadline=None)

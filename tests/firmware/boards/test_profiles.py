@@ -127,7 +127,7 @@ def test_the_wiring_page_names_every_role_driver_and_part():
         assert word in page
     for name in ("sdm630", "pzem004t", "pulse", "dc_charger", "motor", "ws2812"):
         assert f"`{name}`" in page
-    for option in ("meter_address", "meter_baud", "nominal_v"):
+    for option in ("meter_address", "meter_baud", "meter_inverted", "nominal_v"):
         assert option in OPTIONS and f"`{option}`" in page
     picture = tables.WIRING.with_name("wiring.svg").read_text(encoding="utf-8")
     for role in chip.ROLES:
