@@ -1,17 +1,21 @@
 """Registers become the right currents, and what is no measurement is never published as one."""
 
 import asyncio
+import re
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from agents.grid_meter.agent import GridMeter
 from agents.grid_meter.drivers import DRIVERS
+from agents.grid_meter.modbus_link import MeterUnreachable, ModbusLink
 from agents.grid_meter.reading import BadReading, reading
 from agents.grid_meter.registers import Kind, ModbusDriver, Value, blocks, decode
 from agents.grid_meter.settings import GridMeterSettings, MeterSettings
@@ -19,6 +23,7 @@ from bus_schema.topics import GRID_TELEMETRY
 from tests.runtime.fakes import FakeTransport, ManualClock, make_host
 from tests.waiting import eventually
 
+ROOT = Path(__file__).parents[2]
 CURRENTS = (5.0, 10.0, 15.0)
 VOLTAGES = (229.0, 230.0, 231.0)
 POWERS = (1145.0, -2300.0, 3465.0)
@@ -128,3 +133,46 @@ async def test_the_agent_publishes_what_a_meter_says_and_names_one_that_says_not
         await host.stop()
         await server.shutdown()
         await asyncio.sleep(0)
+
+
+async def test_a_meter_that_hangs_up_in_the_middle_is_named_and_read_again_when_it_is_back() -> None:
+    driver = DRIVERS["eastron_sdm630"]
+    broken = True
+
+    async def answer(*_request: object) -> ExcCodes | None:
+        return ExcCodes.DEVICE_FAILURE if broken else None
+
+    data = [SimData(at, values=word, datatype=DataType.REGISTERS) for at, word in sorted(image(driver).items())]
+    server = ModbusTcpServer(SimDevice(1, simdata=data, action=answer), address=("127.0.0.1", 0))
+    await server.serve_forever(background=True)
+    link = ModbusLink(driver, meter("eastron_sdm630", port=server.transport.sockets[0].getsockname()[1]))
+    try:
+        with pytest.raises(MeterUnreachable, match="refuses registers"):
+            await link.read()
+        broken = False
+        assert await link.read() == image(driver)
+        await server.shutdown()
+        with pytest.raises(MeterUnreachable, match="check"):
+            await link.read()
+    finally:
+        link.close()
+
+
+async def test_a_meter_that_hangs_up_after_half_an_answer_gives_no_reading() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(64)
+        writer.write(b"\x00\x01\x00\x00\x00\x9b\x01\x04\x98\x43")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    link = ModbusLink(DRIVERS["eastron_sdm630"], meter("eastron_sdm630", port=port, timeout_s=0.2))
+    with pytest.raises(MeterUnreachable, match=f"unit 1 at 127.0.0.1:{port}"):
+        await link.read()
+    server.close()
+
+
+def test_the_page_names_every_driver() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", (ROOT / "docs/meters.md").read_text(), re.MULTILINE))
+    assert rows == {name: driver.title for name, driver in DRIVERS.items()}
