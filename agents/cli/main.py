@@ -48,6 +48,7 @@ COMMANDS: dict[str, Entry] = {
     "reserve": _entry("reserve", "Keep a charger for one token.", _COMMAND),
     "cancel-reservation": _entry("reserve", "End a reservation early.", _COMMAND),
     "csms": _entry("csms", "Ask and set up OCPP stations: keys, messages, schedules, vendors' data.", _COMMAND),
+    "meter": _entry("meter", "List the drivers of grid meters, or show what a meter reads.", _TOOLS),
     "flash": _entry("flash", "Install the app on a charger at a serial cable.", _DEVICE),
     "provision": _entry("provision", "Give a charger at a serial cable its identity and credentials.", _DEVICE),
     "device-log": _entry("flash", "Print the log of a charger at a serial cable.", _DEVICE),

@@ -69,3 +69,18 @@ def _within(value: float | None, lowest: float, highest: float, what: str) -> fl
 
 def _whole(energy_wh: float | None) -> int | None:
     return None if energy_wh is None or not 0 <= energy_wh < 2**53 else round(energy_wh)
+
+
+def doubts(read: GridTelemetry) -> list[str]:
+    """Say what does not make sense in a reading that could be published: voltages, and V·I against power."""
+    found: list[str] = []
+    apparent_va = 0.0
+    for phase in PHASES:
+        voltage = getattr(read, f"voltage_{phase.lower()}_v") or 0.0
+        current = getattr(read, f"current_{phase.lower()}_a") or 0.0
+        apparent_va += abs(voltage * current)
+        if not 90.0 <= voltage <= 300.0:
+            found.append(f"{phase} has {voltage:.0f} V: is the phase connected?")
+    if read.power_w is not None and abs(read.power_w) > 1.1 * apparent_va + 50.0:
+        found.append(f"{read.power_w:.0f} W is more than voltages and currents make ({apparent_va:.0f} VA)")
+    return found
