@@ -43,12 +43,13 @@ AGENTS: dict[str, Entry] = {
     ),
     "ocpp_bridge": Entry("agents.ocpp_bridge.agent:OcppBridge", "agents.ocpp_bridge.settings:OcppBridgeSettings"),
     "csms": Entry("agents.csms.agent:Csms", "agents.csms.settings:CsmsSettings"),
+    "grid_meter": Entry("agents.grid_meter.agent:GridMeter", "agents.grid_meter.settings:GridMeterSettings"),
 }
 """Every agent by its name, which is also its table in ``site.toml`` and its broker user."""
 
 
-ON_REQUEST = frozenset({"load_balancer_shadow"})
-"""Agents that not every site runs, because they try something out: ``chargebus up`` leaves them out."""
+ON_REQUEST = frozenset({"grid_meter", "load_balancer_shadow"})
+"""Agents that not every site runs, because they need a meter or try something out: ``chargebus up`` leaves them out."""
 
 
 class UnknownAgent(LookupError):

@@ -30,6 +30,7 @@ class Role(StrEnum):
     ACCESS = "access"
     OCPP_BRIDGE = "ocpp_bridge"
     CSMS = "csms"
+    GRID_METER = "grid_meter"
     LOAD_BALANCER = "load_balancer"
     LOAD_BALANCER_SHADOW = "load_balancer_shadow"
     PAYMENT = "payment"

@@ -201,7 +201,7 @@ GRID_TELEMETRY: Topic[GridTelemetry] = Topic(
     GridTelemetry,
     0,
     False,
-    (Role.METER,),
+    (Role.METER, Role.GRID_METER),
     (Role.INFLUX_LOGGER, Role.LOAD_BALANCER, Role.LOAD_BALANCER_SHADOW, Role.TECHNICIAN),
     "What a meter of the site's supply reads.",
     measurement="grid",

@@ -34,6 +34,7 @@ NEEDED: dict[str, set[str]] = {
     "load_balancer": {"sqlalchemy", "highspy", "numpy", "scipy"},
     "load_balancer_shadow": {"sqlalchemy", "highspy", "numpy", "scipy"},
     "ocpp_bridge": {"sqlalchemy", "cryptography"} | OCPP,
+    "grid_meter": set(),
     "csms": {"sqlalchemy", "fastapi", "uvicorn"} | OCPP,
 }
 """What each agent may import before it runs. All of them read all of site.toml."""

@@ -62,6 +62,7 @@ COMMANDS: dict[str, Entry] = {
     "provision": _entry("device.provision", "Give a charger at a serial cable its identity and credentials.", _DEVICE),
     "device-log": _entry("device.flash", "Print the log of a charger at a serial cable.", _DEVICE),
     "firmware": _entry("device.firmware", "Make keys and signed firmware images, and look at them.", _TOOLS),
+    "meter": _entry("looking.meter", "List the drivers of grid meters, or show what a meter reads.", _TOOLS),
     "pki": _entry(
         "pki.command", "Make, show, renew and revoke the site's certificates: broker, agents, chargers, people.", _TOOLS
     ),

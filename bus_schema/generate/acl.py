@@ -86,16 +86,20 @@ def reserved_users() -> frozenset[str]:
     return frozenset({*(str(role) for role in Role), *further, *terminals, HEALTH_CHECK})
 
 
-def mosquitto_acl(site: str, users: Iterable[User], station_chargers: Collection[str] = ()) -> str:
+def mosquitto_acl(
+    site: str, users: Iterable[User], station_chargers: Collection[str] = (), read_meters: Collection[str] = ()
+) -> str:
     """Return the text of the access list of ``site`` for these users.
 
-    ``station_chargers`` are the chargers that ``csms`` brings onto the bus: ``<station>-<n>``.
+    ``station_chargers`` are the chargers that ``csms`` brings onto the bus: ``<station>-<n>``; ``read_meters`` are the
+    meters that ``grid_meter`` reads.
 
     Raises :class:`bus_schema.InvalidId` if ``site`` or a name is not an id, for a wildcard in it would open what is
     another's, and :class:`ValueError` if two users have the same name.
     """
     check_id("site", site)
     stations = [check_id("charger", charger) for charger in station_chargers]
+    meters = [check_id("meter", meter) for meter in read_meters]
     blocks = [
         [
             "# Who may write and read what. GENERATED from the contract (bus_schema): do not edit.",
@@ -109,7 +113,7 @@ def mosquitto_acl(site: str, users: Iterable[User], station_chargers: Collection
         if check_id("user", user.name) in seen:
             raise ValueError(f"two users of the broker are called {user.name!r}")
         seen.add(user.name)
-        blocks.append([f"user {user.name}", *_rights(user, site, stations)])
+        blocks.append([f"user {user.name}", *_rights(user, site, stations, meters)])
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -118,12 +122,12 @@ def example_acl() -> str:
     agents = [process_user(role) for role in Role if role not in (*DEVICES, Role.TECHNICIAN)]
     people = person_users("anna")[:1]
     devices = [device_user(Role.CHARGER, "c1"), device_user(Role.METER, "m1")]
-    return mosquitto_acl("garage", [*agents, *people, *devices], ["station-1"])
+    return mosquitto_acl("garage", [*agents, *people, *devices], ["station-1"], ["main"])
 
 
-def _rights(user: User, site: str, stations: Collection[str]) -> Iterator[str]:
+def _rights(user: User, site: str, stations: Collection[str], meters: Collection[str]) -> Iterator[str]:
     for topic in TOPICS:
-        write = _written(user, topic, site, stations) if user.role in topic.writers else []
+        write = _written(user, topic, site, stations, meters) if user.role in topic.writers else []
         read = _heard(user, topic, site, stations) if user.role in topic.readers else []
         yield from (f"topic readwrite {path}" for path in write if path in read)
         yield from (f"topic write {path}" for path in write if path not in read)
@@ -132,7 +136,9 @@ def _rights(user: User, site: str, stations: Collection[str]) -> Iterator[str]:
         yield f"topic read {BROKER_STATUS}"
 
 
-def _written(user: User, topic: Topic[Any], site: str, stations: Collection[str]) -> list[str]:
+def _written(user: User, topic: Topic[Any], site: str, stations: Collection[str], meters: Collection[str]) -> list[str]:
+    if user.role is Role.GRID_METER and topic.own_level == "meter":
+        return [_path(topic, site, "meter", meter) for meter in meters]
     if user.role is Role.CSMS and topic.own_level == "charger":
         return [_path(topic, site, "charger", charger) for charger in stations]
     return [_path(topic, site, topic.own_level, user.speaks_as)]

@@ -301,6 +301,7 @@ AGENTS = (
     "access",
     "ocpp_bridge",
     "csms",
+    "grid_meter",
     "load_balancer",
     "load_balancer_shadow",
     "payment",

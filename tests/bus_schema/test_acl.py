@@ -37,9 +37,10 @@ PRINCIPALS = {
 }
 USERS = tuple(PRINCIPALS)
 STATIONS = ("s-1", "s-2")
+READ_METERS = ("main",)
 LEVELS = {
     "charger": ("c1", "c2", *STATIONS),
-    "meter": ("m1", "c2"),
+    "meter": ("m1", "c2", *READ_METERS),
     "agent": ("ledger", "access", "influx_logger", "influx_logger-2"),
     "asker": ("ledger", "anna", "anna-2"),
     "sender": ("load_balancer", "access", "anna", "anna-2", "c1"),
@@ -64,6 +65,8 @@ def may_write(name: str, topic: Topic, ids: dict[str, str]) -> bool:
     user, own = PRINCIPALS[name], topic.own_level
     if user.role is Role.CSMS and own == "charger":
         return Role.CSMS in topic.writers and ids["charger"] in STATIONS
+    if user.role is Role.GRID_METER and own == "meter":
+        return Role.GRID_METER in topic.writers and ids["meter"] in READ_METERS
     return user.role in topic.writers and (not own or ids[own] == user.speaks_as)
 
 
@@ -79,7 +82,7 @@ def may_read(name: str, topic: Topic, ids: dict[str, str]) -> bool:
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory):
     """A broker with the generated list, and an observer who may do everything."""
-    acl = mosquitto_acl(SITE, PRINCIPALS.values(), STATIONS) + FOR_THE_TEST
+    acl = mosquitto_acl(SITE, PRINCIPALS.values(), STATIONS, READ_METERS) + FOR_THE_TEST
     users = [*USERS, HEALTH_CHECK, OBSERVER, "+", "#", "c1/#"]
     with mosquitto(tmp_path_factory.mktemp("acl"), acl=acl, users=users) as running:
         yield running

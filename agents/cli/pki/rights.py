@@ -58,13 +58,19 @@ def station_chargers(site: SiteConfig) -> list[str]:
     ]
 
 
+def read_meters(site: SiteConfig) -> list[str]:
+    """Return the meters that ``grid_meter`` reads, by the site's configuration."""
+    settings: Any = site.settings("grid_meter", settings_type("grid_meter"))
+    return list(settings.meters)
+
+
 def access_list(folder: Path) -> str:
     """Return the access list of the site in ``folder``.
 
     Raises ``PkiError`` and :class:`agents.runtime.site_config.ConfigError`.
     """
     site = load_site(folder / SITE_FILE)
-    return mosquitto_acl(site.site, users(folder / PKI), station_chargers(site))
+    return mosquitto_acl(site.site, users(folder / PKI), station_chargers(site), read_meters(site))
 
 
 def give_to_broker(folder: Path) -> Iterator[str]:

@@ -240,6 +240,14 @@ _BRIDGE = """\
 """
 
 
+_METERS = """\
+# A grid meter, read over Modbus TCP; afterwards `chargebus pki apply`:
+# [grid_meter.meters.main]
+# driver = "eastron_sdm630"
+# host = "meter.local"
+"""
+
+
 def _settings(kind: Kind, agent: str) -> str:
     """Return the lines that an agent needs on these servers."""
     compose = kind is Kind.COMPOSE
@@ -248,6 +256,7 @@ def _settings(kind: Kind, agent: str) -> str:
         "console": 'host = "0.0.0.0"\nport = 8080\n' if compose else 'host = "127.0.0.1"\nport = 8080\n',
         "influx_logger": _INFLUXDB if compose else _NO_INFLUXDB,
         "ocpp_bridge": _BRIDGE if compose else "",
+        "grid_meter": _METERS,
         "csms": 'host = "0.0.0.0"\n# port = 8887\n' if compose else "# port = 8887\n",
     }.get(agent, "")
 

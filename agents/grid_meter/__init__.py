@@ -1,0 +1,1 @@
+"""Reads the site's grid meters and publishes what they measure."""
