@@ -2,8 +2,8 @@
 
 import asyncio
 
-from agents.grid_meter.drivers import DRIVERS
-from agents.grid_meter.modbus_link import MeterUnreachable, ModbusLink
+from agents.grid_meter.links import link_to
+from agents.grid_meter.measured import MeterUnreachable
 from agents.grid_meter.reading import BadReading, reading
 from agents.grid_meter.settings import GridMeterSettings, MeterSettings
 from agents.runtime.agent import Agent, BusUnavailable, Context
@@ -47,15 +47,14 @@ class GridMeter(Agent[GridMeterSettings]):
         return [*(f"meter {name}: {trouble}" for name, trouble in sorted(self._troubles.items())), *ended]
 
     async def _follow(self, name: str, settings: MeterSettings) -> None:
-        driver = DRIVERS[settings.driver]
-        link = ModbusLink(driver, settings)
+        link = link_to(settings)
         failures = 0
         try:
             while True:
                 begun_s = self.clock.monotonic_s()
                 try:
-                    words = await link.read()
-                    message = reading(driver, words, settings, self.clock.now_ms())
+                    measured = await link.read()
+                    message = reading(measured, settings, self.clock.now_ms())
                 except (MeterUnreachable, BadReading) as error:
                     self._troubles[name] = str(error)
                     failures += 1
@@ -70,4 +69,4 @@ class GridMeter(Agent[GridMeterSettings]):
                     pause_s = settings.interval_s - (self.clock.monotonic_s() - begun_s)
                 await self.clock.sleep(max(0.0, pause_s))
         finally:
-            link.close()
+            await link.close()

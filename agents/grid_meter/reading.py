@@ -1,13 +1,10 @@
-"""A meter's values as a reading of the site's supply: phases, signs, and whether it can be one at all. Pure."""
+"""What a meter has measured, as a reading of the site: phases, signs, and whether it can be one at all. Pure."""
 
 import math
-from collections.abc import Mapping
 
-from agents.grid_meter.registers import ModbusDriver, Value, decode
-from agents.grid_meter.settings import MeterSettings
+from agents.grid_meter.measured import Measured
+from agents.grid_meter.settings import PHASES, MeterSettings
 from bus_schema.balancing import GridTelemetry
-
-PHASES = ("L1", "L2", "L3")
 
 HIGHEST_V = 1000.0
 HIGHEST_A = 10_000.0
@@ -19,41 +16,37 @@ class BadReading(Exception):
     """What was read cannot be published; the text says why and what to do."""
 
 
-def reading(driver: ModbusDriver, words: Mapping[int, int], settings: MeterSettings, read_ms: int) -> GridTelemetry:
-    """Return the reading in ``words``, taken at ``read_ms`` (UTC in ms).
+def reading(measured: Measured, settings: MeterSettings, read_ms: int) -> GridTelemetry:
+    """Return the reading of ``measured``, taken at ``read_ms`` (UTC in ms).
 
     Most meters give currents without a sign: it is that of the phase's power. A missing current, voltage or power
-    makes the whole reading one that is not published: nothing stands in for it.
+    makes the whole reading one that is not published: nothing stands in for it. A phase that the meter does not
+    measure stays unknown.
 
     Raises :class:`BadReading`.
     """
-
-    def number(value: Value) -> float | None:
-        return decode(value, words, driver.low_word_first != settings.words_swapped)
-
     turn = -1.0 if settings.inverted else 1.0
     currents: dict[str, float] = {}
     voltages: dict[str, float] = {}
-    for index, phase in enumerate(settings.phase_order):
-        voltages[phase] = _within(number(driver.voltages[index]), 0.0, HIGHEST_V, f"voltage {index + 1}")
-        power = _within(number(driver.phase_powers[index]), -HIGHEST_W, HIGHEST_W, f"power {index + 1}")
-        current = _within(number(driver.currents[index]), -HIGHEST_A, HIGHEST_A, f"current {index + 1}")
+    for index, phase in enumerate(settings.phase_order or PHASES[: len(measured.currents_a)]):
+        voltages[phase] = _within(measured.voltages_v[index], 0.0, HIGHEST_V, f"voltage {index + 1}")
+        power = _within(measured.powers_w[index], -HIGHEST_W, HIGHEST_W, f"power {index + 1}")
+        current = _within(measured.currents_a[index], -HIGHEST_A, HIGHEST_A, f"current {index + 1}")
         currents[phase] = math.copysign(abs(current), power * turn) if power else current * turn
     if not any(voltages.values()):
         raise BadReading("all voltages are 0: another device answers, or the driver is the wrong one")
-    total = _within(number(driver.power), -HIGHEST_W, HIGHEST_W, "power") * turn
-    energies = [_whole(number(each)) for each in (driver.import_energy, driver.export_energy)]
+    energies = [_whole(each) for each in (measured.import_wh, measured.export_wh)]
     if settings.inverted:
         energies.reverse()
     return GridTelemetry(
         ts=read_ms,
-        current_l1_a=currents["L1"],
-        current_l2_a=currents["L2"],
-        current_l3_a=currents["L3"],
-        voltage_l1_v=voltages["L1"],
-        voltage_l2_v=voltages["L2"],
-        voltage_l3_v=voltages["L3"],
-        power_w=total,
+        current_l1_a=currents.get("L1"),
+        current_l2_a=currents.get("L2"),
+        current_l3_a=currents.get("L3"),
+        voltage_l1_v=voltages.get("L1"),
+        voltage_l2_v=voltages.get("L2"),
+        voltage_l3_v=voltages.get("L3"),
+        power_w=_within(measured.power_w, -HIGHEST_W, HIGHEST_W, "power") * turn,
         import_energy_wh=energies[0],
         export_energy_wh=energies[1],
     )
@@ -63,7 +56,7 @@ def _within(value: float | None, lowest: float, highest: float, what: str) -> fl
     if value is None:
         raise BadReading(f"the meter has no value for {what}: check its wiring and the driver")
     if not lowest <= value <= highest:
-        raise BadReading(f"{what} cannot be true: check the driver, and try words_swapped = true")
+        raise BadReading(f"{what} cannot be true: check the driver, and for Modbus try words_swapped = true")
     return value
 
 

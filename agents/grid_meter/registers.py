@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from agents.grid_meter.measured import Measured
+
 MAX_REGISTERS = 125
 """Most registers that one Modbus request may ask for (Modbus Application Protocol 1.1b3, 6.3)."""
 
@@ -14,6 +16,7 @@ class Kind(Enum):
     """Type of a value: format of :mod:`struct`, number of registers, and what stands for "no value"."""
 
     FLOAT32 = ("f", 2, None)
+    FLOAT64 = ("d", 4, None)
     UINT16 = ("H", 1, 0xFFFF)
     UINT32 = ("I", 2, 0xFFFF_FFFF)
     INT32 = ("i", 2, None)
@@ -49,12 +52,12 @@ class ModbusDriver:
     """Document that the addresses are from."""
     holding: bool
     """Whether they are holding registers (function 3); else input registers (function 4)."""
-    currents: tuple[Value, Value, Value]
-    """Of the phases. A."""
-    voltages: tuple[Value, Value, Value]
+    currents: tuple[Value, ...]
+    """Of its phases, one or three. A."""
+    voltages: tuple[Value, ...]
     """Between phase and neutral. V."""
-    phase_powers: tuple[Value, Value, Value]
-    """Of the phases, positive into the site. W."""
+    phase_powers: tuple[Value, ...]
+    """Of its phases, positive into the site. W."""
     power: Value
     """Of all phases. W."""
     import_energy: Value
@@ -63,6 +66,13 @@ class ModbusDriver:
     """Wh."""
     low_word_first: bool = False
     """Whether the least significant register of a value comes first."""
+    largest_gap: int = 16
+    """So many registers between two values may be read with them; 0 for a meter that refuses those it does not have."""
+
+    @property
+    def phases(self) -> int:
+        """How many phases it measures."""
+        return len(self.currents)
 
     def values(self) -> tuple[Value, ...]:
         """Return everything that is read."""
@@ -70,7 +80,23 @@ class ModbusDriver:
         return (*phases, self.power, self.import_energy, self.export_energy)
 
 
-def blocks(values: Sequence[Value], gap: int = 16) -> list[tuple[int, int]]:
+def measured(driver: ModbusDriver, words: Mapping[int, int], words_swapped: bool) -> Measured:
+    """Return what stands in these registers. ``words_swapped``: this meter has the words of a value the other way."""
+
+    def number(value: Value) -> float | None:
+        return decode(value, words, driver.low_word_first != words_swapped)
+
+    return Measured(
+        currents_a=tuple(number(each) for each in driver.currents),
+        voltages_v=tuple(number(each) for each in driver.voltages),
+        powers_w=tuple(number(each) for each in driver.phase_powers),
+        power_w=number(driver.power),
+        import_wh=number(driver.import_energy),
+        export_wh=number(driver.export_energy),
+    )
+
+
+def blocks(values: Sequence[Value], gap: int) -> list[tuple[int, int]]:
     """Return (address, count) of as few requests as read all values; at most ``gap`` registers between are read too."""
     found: list[tuple[int, int]] = []
     for value in sorted(values, key=lambda each: each.address):

@@ -38,9 +38,11 @@ def meter() -> None:
 def list_drivers() -> None:
     """Print the drivers' names and the meters that they are for."""
     from agents.grid_meter.drivers import DRIVERS
+    from agents.grid_meter.settings import JSON_HTTP
 
     for name, driver in DRIVERS.items():
         typer.echo(f"{name:22}{driver.title}")
+    typer.echo(f"{JSON_HTTP:22}any that answers JSON over HTTP: site.toml names the values")
 
 
 @group.command("try")
@@ -84,19 +86,18 @@ def try_meter(
 
 
 def _read(name: str, settings: MeterSettings) -> GridTelemetry:
-    from agents.grid_meter.drivers import DRIVERS
-    from agents.grid_meter.modbus_link import MeterUnreachable, ModbusLink
+    from agents.grid_meter.links import link_to
+    from agents.grid_meter.measured import Measured, MeterUnreachable
     from agents.grid_meter.reading import BadReading, reading
 
-    link = ModbusLink(DRIVERS[settings.driver], settings)
-
-    async def words() -> dict[int, int]:
+    async def measured() -> Measured:
+        link = link_to(settings)
         try:
             return await link.read()
         finally:
-            link.close()
+            await link.close()
 
     try:
-        return reading(DRIVERS[settings.driver], asyncio.run(words()), settings, time.time_ns() // 1_000_000)
+        return reading(asyncio.run(measured()), settings, time.time_ns() // 1_000_000)
     except (MeterUnreachable, BadReading) as error:
         raise CliError(ExitCode.FAILED, f"meter {name}: {error}") from None

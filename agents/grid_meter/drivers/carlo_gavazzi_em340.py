@@ -6,7 +6,7 @@ Source: Carlo Gavazzi, EM330 EM340 ET330 ET340 communication protocol; addresses
 from agents.grid_meter.registers import Kind, ModbusDriver, Value
 
 DRIVER = ModbusDriver(
-    title="Carlo Gavazzi EM340 (EM330, ET340)",
+    title="Carlo Gavazzi EM340 (EM330, ET340, EM24 with Ethernet)",
     source="Carlo Gavazzi, EM330 EM340 ET330 ET340 communication protocol; as in mbmd's carlogavazzi-ex3x0.go",
     holding=False,
     currents=(Value(0x000C, Kind.INT32, 0.001), Value(0x000E, Kind.INT32, 0.001), Value(0x0010, Kind.INT32, 0.001)),
