@@ -18,6 +18,11 @@ SOON_S = 300.0
 """Nobody is taken to leave sooner: who should have left by now has no more than this to lose."""
 UNLIKELY = 0.01
 """Whoever is there with less probability is not planned for."""
+PROBE_S = 240.0
+"""A car that draws less than it was offered is offered more again no sooner than this, and only what nobody else needs:
+what it takes may have changed."""
+PROBE_IDLE_S = 60.0
+"""The same for one that draws nothing: it may need more to begin."""
 SETTLE_S = 15.0
 """After its offer was raised a car may take this long to follow (IEC 61851-1 allows 5 s, some need longer)."""
 
@@ -32,6 +37,8 @@ class Car:
     """What can be offered besides 0, ascending; empty if nothing can."""
     upper_a: float
     """The most to offer now: draw, ramp and what is left to charge considered."""
+    beyond_a: float
+    """The most to offer of what nobody else needs: what it draws now does not limit that."""
     wanted_wh: float
     watts_per_a: float
     error: float
@@ -71,8 +78,8 @@ class Car:
         return bool(self.levels_a.size) and self.upper_a >= self.floor_a and self.scheduled_now
 
     def level_below(self, current_a: float) -> float:
-        """Return the highest level of at most ``current_a`` and ``upper_a``; 0 if there is none."""
-        at = int(np.searchsorted(self.levels_a, min(current_a, self.upper_a) + 1e-9, side="right"))
+        """Return the highest level of at most ``current_a``; 0 if there is none."""
+        at = int(np.searchsorted(self.levels_a, current_a + 1e-9, side="right"))
         return float(self.levels_a[at - 1]) if at else 0.0
 
     def level_above(self, current_a: float) -> float | None:
@@ -110,24 +117,30 @@ def _car(
         memory = replace(memory, current_a=demand.offered_a)
     memory = _drawing(demand, memory, settings, now_s)
     levels_a = _levels(demand, settings, known_levels)
+    if memory.least_a is not None:
+        levels_a = levels_a[levels_a > memory.least_a]
     watts_per_a = demand.voltage_v * len(demand.phases)
     left_wh = wanted_wh(demand, history.energies_wh)
-    upper_a = float(levels_a[-1]) if levels_a.size else 0.0
+    upper_a = beyond_a = float(levels_a[-1]) if levels_a.size else 0.0
     if levels_a.size:
         floor_a = float(levels_a[0])
-        if memory.cap_a is not None:
-            upper_a = min(upper_a, max(floor_a, memory.cap_a))
         upper_a = min(upper_a, _ramp(memory, floor_a, settings, now_s, period_s))
         if demand.energy_wanted_wh is not None and left_wh > 0:
             # Within one period it can take no more than this; the rest would lie idle.
             upper_a = min(upper_a, max(floor_a, np.ceil(left_wh * 3600.0 / period_s / watts_per_a)))
+        beyond_a = upper_a
+        if memory.cap_a is not None:
+            # Up to a whole level: an offer that is just what the car draws would not show that it draws no more.
+            at = min(int(np.searchsorted(levels_a, memory.cap_a - 1e-9)), levels_a.size - 1)
+            upper_a = min(upper_a, float(levels_a[at]))
+            beyond_a = _beyond(memory, upper_a, beyond_a, now_s)
     error = settings.departure_error if demand.departure_error is None else demand.departure_error
     idle = now_s - memory.drew_s >= settings.idle_s
     stay_s = _stay_s(demand)
     full_w = max(1.0, watts_per_a * min(demand.max_a, float(levels_a[-1]))) if levels_a.size else 1.0
     left_s = max(SOON_S, stay_s * (1 - error / 2) - demand.session_s)
     urgency = left_wh * 3600.0 / full_w / left_s
-    return Car(demand, memory, levels_a, upper_a, left_wh, watts_per_a, error, idle, stay_s, urgency)
+    return Car(demand, memory, levels_a, upper_a, beyond_a, left_wh, watts_per_a, error, idle, stay_s, urgency)
 
 
 def _stay_s(demand: Demand) -> float:
@@ -154,13 +167,37 @@ def _drawing(demand: Demand, memory: Memory, settings: Settings, now_s: float) -
     drawn_a, offered_a = demand.drawn_a, memory.current_a
     if drawn_a is None or offered_a <= 0:
         return replace(memory, drew_s=now_s if offered_a <= 0 else memory.drew_s) if drawn_a is not None else memory
-    if drawn_a >= ON_A:
-        memory = replace(memory, drew_s=now_s)
+    memory = _beginning(memory, drawn_a, settings, now_s)
     if drawn_a >= offered_a - settings.draw_margin_a / 2:
         return replace(memory, cap_a=None)
     if now_s - memory.raised_s < SETTLE_S or drawn_a >= offered_a - settings.draw_margin_a:
         return memory
-    return replace(memory, cap_a=drawn_a + settings.draw_margin_a)
+    cap_a = drawn_a + settings.draw_margin_a
+    if memory.cap_a is not None and memory.cap_a - settings.draw_margin_a < cap_a <= memory.cap_a:
+        # What wavers by less than the margin is the same: the offer does not waver with it.
+        return memory
+    return replace(memory, cap_a=cap_a)
+
+
+def _beginning(memory: Memory, drawn_a: float, settings: Settings, now_s: float) -> Memory:
+    """Learn how much the car must be offered to begin: some take nothing at 6 A, and say nothing about it."""
+    offered_a = memory.current_a
+    if drawn_a >= ON_A:
+        took_a = offered_a if memory.took_a is None else min(memory.took_a, offered_a)
+        refused_a = None if memory.refused_a is not None and memory.refused_a >= took_a else memory.refused_a
+        return replace(memory, drew_s=now_s, took_a=took_a, refused_a=refused_a)
+    refused = now_s - max(memory.raised_s, memory.drew_s) >= settings.idle_s
+    if refused and (memory.took_a is None or offered_a < memory.took_a):
+        return replace(memory, refused_a=max(memory.refused_a or 0.0, offered_a))
+    return memory
+
+
+def _beyond(memory: Memory, upper_a: float, most_a: float, now_s: float) -> float:
+    """Return what a car that draws less than it was offered may be offered of what nobody else needs."""
+    if memory.current_a > upper_a:
+        return min(memory.current_a, most_a)
+    wait_s = PROBE_IDLE_S if now_s - memory.drew_s >= PROBE_IDLE_S else PROBE_S
+    return most_a if now_s - max(memory.raised_s, memory.cut_s) >= wait_s else upper_a
 
 
 def _ramp(memory: Memory, floor_a: float, settings: Settings, now_s: float, period_s: float) -> float:

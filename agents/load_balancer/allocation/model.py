@@ -217,6 +217,15 @@ class Memory:
     delivered_wh: float = 0.0
     served: bool = False
     """Has been let charge in this session."""
+    took_a: float | None = None
+    """The least it was offered while it drew."""
+    refused_a: float | None = None
+    """The most it was offered while it drew nothing for :attr:`Settings.idle_s`, below ``took_a``."""
+
+    @property
+    def least_a(self) -> float | None:
+        """What is too little for this car to begin, once it has shown that it takes more; None: no sign of that."""
+        return None if self.took_a is None else self.refused_a
 
 
 @dataclass(frozen=True, slots=True)

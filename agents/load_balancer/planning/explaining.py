@@ -31,14 +31,14 @@ def _why(i: int, car: Car, current_a: float, filling: Filling, settings: Setting
     if above is None:
         return Reason.CHARGER_MAX, None, "the most that cable, car and charger allow"
     if current_a > 0 and above > car.upper_a and car.memory.cap_a is not None:
-        return _held(car, settings)
+        return _held(car, current_a, settings)
     blocking = filling.network.blocking(i, filling.used, above - current_a)
     if blocking is not None:
         return _full(car, current_a, blocking, filling)
     if current_a == 0:
         return _off(car)
     if above > car.upper_a:
-        return _held(car, settings)
+        return _held(car, current_a, settings)
     if demand.mode is Mode.CHEAP:
         return Reason.CHEAPER_LATER, None, "the rest is cheaper later"
     return Reason.RAISED_SLOWLY, None, "is raised with the next plan"
@@ -64,11 +64,13 @@ def _off(car: Car) -> tuple[Reason, str | None, str]:
     return Reason.WAITS_TURN, None, "waits for its turn"
 
 
-def _held(car: Car, settings: Settings) -> tuple[Reason, str | None, str]:
+def _held(car: Car, current_a: float, settings: Settings) -> tuple[Reason, str | None, str]:
     cap_a = car.memory.cap_a
     if cap_a is not None and car.upper_a >= max(car.floor_a, cap_a) - 1e-9:
-        drawn = cap_a - settings.draw_margin_a
-        return Reason.CAR_DRAWS_LESS, None, f"the car draws {drawn:.3g} A; the rest goes to others"
+        drawn_a = cap_a - settings.draw_margin_a if car.demand.drawn_a is None else car.demand.drawn_a
+        if current_a > car.upper_a:
+            return Reason.CAR_DRAWS_LESS, None, f"the car draws {drawn_a:.3g} A; nobody else needs the rest"
+        return Reason.CAR_DRAWS_LESS, None, f"the car draws {drawn_a:.3g} A; the rest goes to others"
     if car.demand.energy_wanted_wh is not None and car.wanted_wh > 0 and _nearly_done(car):
         return Reason.ENERGY_DELIVERED, None, f"only {car.wanted_wh:.0f} Wh of what was wanted are left"
     return Reason.RAISED_SLOWLY, None, "is being raised slowly"

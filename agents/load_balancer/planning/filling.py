@@ -51,7 +51,7 @@ class Filling:
 
     def _step_up(self, i: int, upper_a: float) -> bool:
         level = self.cars[i].level_above(float(self.currents_a[i]))
-        if level is None or level > min(upper_a, self.cars[i].upper_a) + SLACK_A:
+        if level is None or level > upper_a + SLACK_A:
             return False
         if self.network.room(i, self.used) < level - self.currents_a[i] - SLACK_A:
             return False

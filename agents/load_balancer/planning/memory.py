@@ -58,5 +58,7 @@ def next_state(state: State, cars: Sequence[Car], currents_a: Floats, now_s: flo
             session_s=car.demand.session_s,
             delivered_wh=car.demand.energy_delivered_wh,
             served=before.served or current_a > 0,
+            took_a=before.took_a,
+            refused_a=before.refused_a,
         )
     return State(now_s, chargers, state.seen)

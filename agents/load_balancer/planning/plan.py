@@ -19,6 +19,7 @@ from agents.load_balancer.allocation.model import (
 from agents.load_balancer.allocation.network import Floats, Network
 from agents.load_balancer.allocation.solar import solar_constraints
 from agents.load_balancer.planning.checking import check_constraints, check_demands, check_outlook
+from agents.load_balancer.planning.evening import evened
 from agents.load_balancer.planning.explaining import explain
 from agents.load_balancer.planning.filling import Filling
 from agents.load_balancer.planning.lp import Solve, SolverFailed, highs
@@ -75,6 +76,7 @@ def plan(
     try:
         seconds = SOLVER_MAX_S if remaining_s is None else SOLVER_SHARE * remaining_s()
         targets = by_program(cars, started, network, every, outlook, past, settings, now_s, solve, seconds)
+        targets = evened(cars, network, targets)
     except (SolverFailed, ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as problem:
         # Whatever breaks in the solver costs quality for one period, never a plan.
         method, note = Method.WATER_FILLING, f"{type(problem).__name__}: {problem}"
@@ -103,7 +105,9 @@ def _hold(
     kept = [i for i in (*first, *later) if targets[i] > 0]
     filling = Filling(cars, network)
     filling.admit(kept)
-    filling.raise_to(sorted(kept, key=lambda i: (-cars[i].demand.priority, -cars[i].urgency, i)), targets)
+    order = sorted(kept, key=lambda i: (-cars[i].demand.priority, -cars[i].urgency, i))
+    filling.raise_to(order, targets)
+    filling.raise_to(order, np.array([min(car.memory.current_a, car.beyond_a) for car in cars]))
     return filling
 
 
@@ -121,11 +125,13 @@ def _fill(
     upper = np.array([targets[i] if i in waiting else car.upper_a for i, car in enumerate(cars)])
     filling.admit(first)
     short = sorted(first, key=lambda i: (-cars[i].demand.priority, -float(targets[i]), i))
-    filling.raise_to(short, targets)
-    filling.raise_by_levels(short, np.ceil(targets - 1e-6))
+    filling.raise_to(short, np.minimum(targets, upper))
+    filling.raise_by_levels(short, np.minimum(np.ceil(targets - 1e-6), upper))
     filling.raise_by_levels(sorted(short, key=lambda i: (-cars[i].demand.priority, -cars[i].urgency, i)), upper)
     # What they cannot use, others can.
     filling.admit(later)
     filling.raise_by_levels([i for i in later if wants(cars[i])], upper)
     filling.raise_by_levels([i for i in later if not wants(cars[i])], upper)
+    beyond = np.array([0.0 if i in waiting else car.beyond_a for i, car in enumerate(cars)])
+    filling.raise_by_levels([i for i in (*first, *later) if wants(cars[i])], beyond)
     return filling

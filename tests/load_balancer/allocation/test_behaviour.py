@@ -237,11 +237,14 @@ def test_stays_are_learned_from_the_sessions_that_ended():
 
 
 def test_a_session_begins_with_no_memory_of_the_last():
-    site = Site([wants("a", "L1")], [])
+    site = Site([wants("a", "L1"), wants("b", "L1")], [])
+    site.limits = fuse("garage", 32, list(site.cars.values()))
     site.takes["a"] = 7.0
     assert site.run(60, 2)["a"] == 8.0
     site.cars["a"] = wants("a", "L1", session="the next")
-    assert site.run(10)["a"] == 32
+    site.run(2, 2)
+    memory = site.state.chargers["a"]
+    assert (memory.session, memory.cap_a, memory.took_a) == ("the next", None, None)
 
 
 def test_unbalance_is_kept_with_cars_on_each_phase():
