@@ -7,8 +7,10 @@ import numpy as np
 from agents.load_balancer.allocation.cars import Car
 from agents.load_balancer.allocation.network import Floats, Network, alike
 
-LIKE_S = 1800.0
-"""Cars are alike if they have come, and leave, within so long of each other."""
+LIKE_S = 900.0
+"""Cars that told when they leave are alike if they leave within so long of each other; …"""
+LIKE_UNTOLD_S = 300.0
+"""… others if they have come within so long: who came first is likelier to leave first."""
 LIKE_WH = 2000.0
 """Cars are alike if what they want still differs by no more than this."""
 
@@ -78,5 +80,5 @@ def _when(car: Car) -> tuple[float, float]:
 
 def _alike(one: Car, other: Car) -> bool:
     told = one.demand.energy_wanted_wh is not None
-    near = abs(_when(one)[0] - _when(other)[0]) <= LIKE_S
+    near = abs(_when(one)[0] - _when(other)[0]) <= (LIKE_UNTOLD_S if one.demand.departure_s is None else LIKE_S)
     return near and (not told or abs(one.wanted_wh - other.wanted_wh) <= LIKE_WH)
