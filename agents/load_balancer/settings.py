@@ -123,13 +123,33 @@ class BalancedCharger(Settings):
     """0 lowest to 9 highest, where no wish says otherwise."""
     weight: Annotated[float, Field(gt=0, le=100, strict=False)] = 1.0
     """What an ampere for this charger counts against one for another of its priority."""
+    minimum_a: Annotated[float, Field(ge=6, le=63, strict=False)] = 6.0
+    """The least that its cars begin at: some take nothing at 6 A. A car that shows so is not offered less again."""
     mode: Literal["fast", "solar", "solar_floor", "cheap"] = "fast"
-    """``solar`` charges with surplus only, ``solar_floor`` with the minimum and surplus; ``cheap`` waits
-    for the tariff's cheap hours, as long as the wish for energy and departure that it needs can still be kept."""
+    """``solar`` charges by surplus (see ``[load_balancer.solar]``), ``solar_floor`` by surplus and at least with the
+    minimum; ``cheap`` waits for the tariff's cheap hours, as long as the wish for energy and departure that it needs
+    can still be kept."""
     voltage_v: Annotated[NominalVoltageV, Field(strict=False)] | None = None
     """Nominal volts of each of its phases: between phase and neutral, or between the two poles of a charger of one
     phase without a neutral (208, 240). As the site's ``nominal_voltage_v`` if it is not given. A charger that tells a
     higher one counts with that."""
+
+
+Delay = Annotated[float, Field(ge=0, le=7200, strict=False)]
+"""A time that something must last. s."""
+
+
+class Solar(Settings):
+    """When cars of the mode ``solar`` begin and end to charge."""
+
+    on_delay_s: Delay = 60.0
+    """So long must the sun have been enough for a car's minimum current before it begins."""
+    off_delay_s: Delay = 180.0
+    """So long must it have been too little before the car ends."""
+    min_on_s: Delay = 900.0
+    """So long a car charges at least, through clouds as well: what the sun lacks then comes from the grid."""
+    min_off_s: Delay = 900.0
+    """So long it rests at least. With ``min_on_s`` this decides how often the contactor switches."""
 
 
 class LoadBalancerSettings(AgentSettings):
@@ -145,6 +165,8 @@ class LoadBalancerSettings(AgentSettings):
     """Time zone of the contract's and the tariff's hours, for example ``Europe/Berlin``."""
     tariff: Tariff | None = None
     """What energy costs, for chargers of the mode ``cheap``: ``[load_balancer.tariff]``."""
+    solar: Solar = Solar()
+    """Delays and minimum times of charging by the sun: ``[load_balancer.solar]``."""
     lease_s: Annotated[int, Field(ge=SHORTEST_LEASE_S, le=LONGEST_LEASE_S)] = 60
     """Life of a grant; it is renewed after a third of it."""
     plan_s: Annotated[float, Field(ge=1, le=300, strict=False)] = 5.0
@@ -223,4 +245,5 @@ def _charger(name: str, each: BalancedCharger, nominal_v: float) -> SiteCharger:
         each.weight,
         each.mode,
         nominal_v if each.voltage_v is None else each.voltage_v,
+        each.minimum_a,
     )

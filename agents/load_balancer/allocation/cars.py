@@ -48,6 +48,12 @@ class Car:
     """Roughly how long it stays, from plug-in to plug-out."""
     urgency: float
     """The share of its remaining time that it must charge at its most; 1 and more: no time to lose."""
+    shaded: bool = False
+    """Waits for the sun."""
+    grid_w: float = 0.0
+    """What it is given of its minimum whether the sun brings it or not."""
+    sun: str = ""
+    """What keeps it from charging by the sun, or on without it, in words."""
 
     @property
     def running(self) -> bool:
@@ -75,7 +81,8 @@ class Car:
     @property
     def may_charge(self) -> bool:
         """Whether it can be offered anything now."""
-        return bool(self.levels_a.size) and self.upper_a >= self.floor_a and self.scheduled_now
+        able = bool(self.levels_a.size) and self.upper_a >= self.floor_a
+        return able and self.scheduled_now and not self.shaded
 
     def level_below(self, current_a: float) -> float:
         """Return the highest level of at most ``current_a``; 0 if there is none."""

@@ -65,9 +65,9 @@ class Mode(StrEnum):
     CHEAP = "cheap"
     """The energy wanted by the departure, in the cheapest hours; needs a wish and a departure, else like FAST."""
     SOLAR = "solar"
-    """From solar surplus only; pauses without."""
+    """From solar surplus only; pauses without, but not for a cloud."""
     SOLAR_FLOOR = "solar_floor"
-    """At least the minimum current, above it from solar surplus only."""
+    """What the sun brings, and at least the minimum current."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,8 @@ class Outlook:
     price_per_kwh: Series | None = None
     solar_surplus_w: Series | None = None
     """Power that would otherwise be exported, with the cars of the solar modes at 0."""
+    steady_surplus_w: float | None = None
+    """The same smoothed over a minute or so: by this a car of the mode SOLAR begins and ends; None: as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,14 @@ class Settings:
     """A car that was let charge stays on this long, unless a limit falls."""
     min_off_s: float = 600.0
     """A car that was paused stays off this long, unless nobody else wants the current."""
+    sun_on_s: float = 60.0
+    """The sun must have been enough for this long before a car of the mode SOLAR begins, …"""
+    sun_off_s: float = 180.0
+    """… and too little for this long before it ends, …"""
+    sun_stay_s: float = 900.0
+    """… not sooner than this after it began, …"""
+    sun_rest_s: float = 900.0
+    """… and it rests for at least this long. Together that makes four switches an hour at most."""
     rotation_s: float = 14400.0
     """Not all can charge: who waits this long without current takes the turn of who has had most."""
     first_turn_s: float = 900.0
@@ -217,6 +227,10 @@ class Memory:
     delivered_wh: float = 0.0
     served: bool = False
     """Has been let charge in this session."""
+    lit: bool = False
+    """Whether the sun was enough for its minimum."""
+    lit_s: float = -math.inf
+    """Since when that is so, by ``now_s``."""
     took_a: float | None = None
     """The least it was offered while it drew."""
     refused_a: float | None = None

@@ -79,6 +79,8 @@ class SiteCharger:
     mode: str = "fast"
     voltage_v: float = NOMINAL_VOLTAGE_V
     """Nominal volts of each of its phases: phases × volts × amperes is its power."""
+    minimum_a: float = 6.0
+    """The least that its cars begin at."""
 
 
 class Kind(StrEnum):
@@ -226,6 +228,8 @@ def _check_charger(charger: SiteCharger, tree: Mapping[str, Circuit]) -> None:
             f"is {charger.fallback_a:g} A; give 0 (pauses without the balancer) or 6 to {charger.rated_a:g} A",
             (*where, "fallback_a"),
         )
+    if charger.minimum_a > charger.rated_a:
+        raise SiteError(f"is {charger.minimum_a:g} A, more than rated_a", (*where, "minimum_a"))
 
 
 def _rows(circuit: Circuit, members: list[SiteCharger]) -> Iterator[Row]:

@@ -20,6 +20,7 @@ from agents.load_balancer.allocation.model import (
 )
 from agents.load_balancer.circuits.site import PHASES, Kind, Meter, Site, SiteCharger, build_unchecked
 from agents.load_balancer.deciding.limits import RowLimit, limits_of
+from agents.load_balancer.deciding.surplus import Surplus
 from agents.load_balancer.granting.safety import Approved, Safety
 from agents.load_balancer.planning.plan import plan
 from agents.load_balancer.prices import Prices
@@ -94,6 +95,7 @@ class Decider:
     _numbers: dict[str, int] = field(default_factory=dict)
     """Row by its words, which are the names of the planner's constraints."""
     _plan: Plan | None = None
+    _surplus: Surplus = field(default_factory=Surplus)
 
     def __post_init__(self) -> None:
         """Make a view for each charger and a judge for each meter."""
@@ -277,10 +279,13 @@ class Decider:
                 surplus_w -= phase_power_w(circuit.meter, value or 0.0)
             for each in self.site.below[circuit.name]:
                 if self.site.chargers[each].mode.startswith("solar"):
-                    drawn_a = self.views[each].drawn_a(now_s) or 0.0
-                    surplus_w += drawn_a * len(self.site.chargers[each].phases) * self.site.chargers[each].voltage_v
+                    surplus_w += self.views[each].drawn_w(now_s)
         prices = None if self.prices is None else self.prices.ahead(utc_ms, self.settings.horizon_s)
-        return Outlook(prices, Series(max(0.0, surplus_w)) if known else None)
+        smoothed = self._surplus.take(surplus_w if known else None, now_s)
+        if smoothed is None:
+            return Outlook(prices)
+        followed_w, steady_w = smoothed
+        return Outlook(prices, Series(max(0.0, followed_w)), max(0.0, steady_w))
 
     # --- reasons ---
 

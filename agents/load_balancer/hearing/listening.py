@@ -53,7 +53,14 @@ class Listening(Agent[LoadBalancerSettings]):
         self.safety = Safety(site)
         margins = self.safety.margins
         life_s = DEADLINE_S + margins.clock_s + settings.lease_s + margins.expiry_s
-        planning = PlanSettings(resolution_a=settings.resolution_a)
+        sun = settings.solar
+        planning = PlanSettings(
+            resolution_a=settings.resolution_a,
+            sun_on_s=sun.on_delay_s,
+            sun_off_s=sun.off_delay_s,
+            sun_stay_s=sun.min_on_s,
+            sun_rest_s=sun.min_off_s,
+        )
         self.decider = Decider(site, self.safety, planning, life_s, settings.prices())
         self.claims = Claims("000000000000", 0)
         self.commands = Commands(self.claims.instance, self.claims.epoch)

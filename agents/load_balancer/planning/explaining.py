@@ -27,6 +27,8 @@ def _why(i: int, car: Car, current_a: float, filling: Filling, settings: Setting
         if demand.not_before_s > 0:
             return Reason.SCHEDULED, None, f"is to start in {_minutes(demand.not_before_s)}"
         return Reason.SCHEDULED, None, "its scheduled time is over"
+    if car.sun and (current_a > 0 or car.shaded):
+        return Reason.NO_SOLAR, SOLAR, car.sun
     above = car.level_above(current_a)
     if above is None:
         return Reason.CHARGER_MAX, None, "the most that cable, car and charger allow"

@@ -7,7 +7,7 @@ import numpy as np
 
 from agents.load_balancer.allocation.cars import Car
 from agents.load_balancer.allocation.network import Floats, Network
-from agents.load_balancer.allocation.solar import SOLAR, free_w
+from agents.load_balancer.allocation.solar import SOLAR
 
 SLACK_A = 1e-9
 
@@ -29,13 +29,16 @@ class Filling:
                 self._admit(i)
 
     def _admit(self, i: int) -> None:
-        # A minimum current that does not need the sun is no part of what there is of it.
-        free = free_w(self.cars[i])
-        if free and self._solar_row is not None:
-            self.network.limits[self._solar_row] += free
-        self._raise_to(i, self.cars[i].floor_a)
-        if free and self._solar_row is not None and self.currents_a[i] == 0:
-            self.network.limits[self._solar_row] -= free
+        car, row = self.cars[i], self._solar_row
+        if car.grid_w and row is not None:
+            # What the sun lacks for a minimum current comes from the grid.
+            sun_w = self.network.limits[row]
+            self.network.limits[row] = max(sun_w, abs(self.used[row]) + car.grid_w)
+            self._raise_to(i, car.floor_a)
+            if self.currents_a[i] == 0:
+                self.network.limits[row] = sun_w
+        else:
+            self._raise_to(i, car.floor_a)
 
     def raise_to(self, order: Iterable[int], targets_a: Floats) -> None:
         """Raise those that are on to the level at or below their target, as far as there is room."""

@@ -39,6 +39,7 @@ def _moved(memory: Memory, by_s: float) -> Memory:
         cut_s=memory.cut_s + by_s,
         raised_s=memory.raised_s + by_s,
         drew_s=memory.drew_s + by_s,
+        lit_s=memory.lit_s + by_s,
     )
 
 
@@ -58,6 +59,8 @@ def next_state(state: State, cars: Sequence[Car], currents_a: Floats, now_s: flo
             session_s=car.demand.session_s,
             delivered_wh=car.demand.energy_delivered_wh,
             served=before.served or current_a > 0,
+            lit=before.lit,
+            lit_s=before.lit_s,
             took_a=before.took_a,
             refused_a=before.refused_a,
         )

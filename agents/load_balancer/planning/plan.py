@@ -17,7 +17,7 @@ from agents.load_balancer.allocation.model import (
     State,
 )
 from agents.load_balancer.allocation.network import Floats, Network
-from agents.load_balancer.allocation.solar import solar_constraints
+from agents.load_balancer.allocation.solar import by_the_sun, solar_constraints
 from agents.load_balancer.planning.checking import check_constraints, check_demands, check_outlook
 from agents.load_balancer.planning.evening import evened
 from agents.load_balancer.planning.explaining import explain
@@ -63,7 +63,7 @@ def plan(
     check_outlook(outlook, history)
     state = with_seen(state or State(), demands, now_s)
     past = History((*history.stays_s, *state.seen.stays_s), (*history.energies_wh, *state.seen.energies_wh))
-    cars = prepare(demands, state, past, settings, now_s, period_s)
+    cars = by_the_sun(prepare(demands, state, past, settings, now_s, period_s), outlook, settings, now_s)
     every = [*constraints, *solar_constraints(cars, outlook)]
     network = Network.of(every, [car.demand.charger for car in cars])
     started = starting(cars, network, settings)

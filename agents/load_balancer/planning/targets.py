@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from agents.load_balancer.allocation.cars import Car, presences, wants
 from agents.load_balancer.allocation.model import Constraint, History, Mode, Outlook, Settings
 from agents.load_balancer.allocation.network import Floats, Indexes, Network, alike
-from agents.load_balancer.allocation.solar import SOLAR, free_w
+from agents.load_balancer.allocation.solar import SOLAR
 from agents.load_balancer.planning.horizon import edges_s
 from agents.load_balancer.planning.lp import Groups, Solve, SolverFailed, build
 from agents.load_balancer.planning.turns import protected, turn_is_due
@@ -127,7 +127,7 @@ def _groups(
         limits[:, 0] = network.limits
         for row, constraint in enumerate(constraints):
             if constraint.name == SOLAR:
-                limits[row] += sum(free_w(car) for car in chosen)
+                limits[row] = np.maximum(limits[row], sum(car.grid_w for car in chosen))
     wanted = np.array([car.wanted_wh for car in chosen])
     matrix = network.matrix[:, wanting][:, first]
     return Groups(

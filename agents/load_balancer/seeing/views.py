@@ -83,6 +83,12 @@ class ChargerView:
         """Return the highest measured current, None if that is not known."""
         return max(self._measured) if self._measured and now_s - self._telemetry_s <= TELEMETRY_OLD_S else None
 
+    def drawn_w(self, now_s: float) -> float:
+        """Return what it draws on all its phases by its measured currents, 0 if they are not known. W."""
+        if not self._measured or now_s - self._telemetry_s > TELEMETRY_OLD_S:
+            return 0.0
+        return sum(self._measured) * self.charger.voltage_v
+
     def drawn_on(self, phase: str, granted_a: float, now_s: float) -> Drawn:
         """Return what it draws on a phase of the site; ``granted_a`` is what it may draw at most."""
         if phase not in self.charger.phases:
@@ -131,6 +137,7 @@ class ChargerView:
             charger=charger.name,
             phases=charger.phases,
             voltage_v=charger.voltage_v,
+            min_a=charger.minimum_a,
             max_a=most_a,
             session=state.session.session_id,
             session_s=session_s,

@@ -202,17 +202,18 @@ def test_without_the_solver_a_cheap_car_charges_rather_than_miss_its_departure()
 
 
 @pytest.mark.parametrize(
-    ("surplus_w", "solar_a", "floor_a"), [(0.0, 0.0, 6.0), (1000.0, 0.0, 10.0), (7000.0, 24.0, 12.0)]
+    ("surplus_w", "solar_a", "floor_a"), [(0.0, 0, 6), (1000.0, 0, 6), (1900.0, 0, 8), (4000.0, 6, 11)]
 )
-def test_solar_cars_take_the_surplus_and_only_one_kind_charges_without(surplus_w, solar_a, floor_a):
+def test_solar_cars_take_the_surplus_and_only_one_kind_charges_without(
+    surplus_w: float, solar_a: float, floor_a: float
+) -> None:
     cars = [wants("solar", "L1", mode=Mode.SOLAR), wants("floor", "L1", mode=Mode.SOLAR_FLOOR)]
-    decided = plan(cars, [], now_s=0.0, outlook=Outlook(solar_surplus_w=Series(surplus_w)))
-    bought_w = 230 * (decided.current_a("solar") + max(0.0, decided.current_a("floor") - 6))
-    assert decided.current_a("floor") >= 6
-    assert bought_w <= surplus_w
-    assert surplus_w - bought_w < 230 or surplus_w < 6 * 230
-    if not surplus_w:
-        assert decided.grants["solar"].reason is Reason.NO_SOLAR
+    site = Site(cars, [], outlook=Outlook(solar_surplus_w=Series(surplus_w)))
+    site.run(300)
+    assert currents(site.last) == {"solar": solar_a, "floor": floor_a}
+    assert surplus_w - 230 < 230 * (solar_a + floor_a) <= max(surplus_w, 6 * 230)
+    if not solar_a:
+        assert site.last.grants["solar"].reason is Reason.NO_SOLAR
 
 
 def test_a_wish_that_is_fulfilled_gives_way():
