@@ -302,9 +302,9 @@ MUTATIONS: dict[Mutation, Hunt] = {
         1, NONE, table={**SINGLE_PHASE, "circuits": {"main": {"limit_a": 90.0, "unbalance_a": 20}}}
     ),
     granted_before_it_is_written: Hunt(190, frozenset({"kill"}), table=a_table(40.0, 0.0)),
-    nothing_is_recalled: Hunt(49, frozenset({"kill"}), table=a_table(40.0, 0.0)),
+    nothing_is_recalled: Hunt(59, frozenset({"kill"}), table=a_table(40.0, 0.0)),
     ends_are_those_of_the_new_settings: Hunt(
-        81, UNREACHABLE, table={**a_table(40.0, 0.0), "lease_s": 300}, minutes=8.0, changing=True
+        59, UNREACHABLE, table={**a_table(40.0, 0.0), "lease_s": 300}, minutes=8.0, changing=True
     ),
     who_is_moved_or_taken_out_is_forgotten: Hunt(
         213, UNREACHABLE, table=a_table(40.0, 0.0), minutes=8.0, changing=True
