@@ -26,7 +26,7 @@ class LocalTime:
         return utc_s + offsets[places] if utc_s.size else utc_s
 
     def utc_s(self, wall_s: Floats) -> Floats:
-        """Return the moments at which the wall's clock shows this: of two the first; 2:30 is 3:30 where it is left out."""
+        """Return the moments at which the wall's clock shows this: of two the first."""
         return np.array([_utc_s(value, self._zone) for value in wall_s])
 
     def weekday(self, wall_s: Floats) -> NDArray[np.intp]:
