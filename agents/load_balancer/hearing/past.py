@@ -29,8 +29,8 @@ CATCH_UP_S = 3600.0
 
 DAY_MS = 86_400_000
 
-AT_ONCE = 20
-"""Expectations that are found in one go: each takes some milliseconds."""
+AT_ONCE = 4
+"""Expectations that are found in one go: each takes about ten milliseconds."""
 
 
 class Past:

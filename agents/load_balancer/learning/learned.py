@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from agents.load_balancer.learning.expecting import Expectation, expect
 from agents.load_balancer.learning.sessions import PastSession
 
-OF_SITE = 2000
+OF_SITE = 1000
 """Newest sessions that stand for what is usual at the site."""
 
 
