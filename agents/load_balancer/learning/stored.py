@@ -72,10 +72,12 @@ def prune(db: Database, before_ms: int, per_card: int, per_site: int) -> None:
     newest = PastSessionRow.arrived_ms.desc(), PastSessionRow.session_id
     of_card = func.row_number().over(partition_by=PastSessionRow.card, order_by=newest)
     of_site = func.row_number().over(order_by=newest)
-    ranked = select(PastSessionRow.session_id, PastSessionRow.card, of_card.label("n"), of_site.label("all")).subquery()
+    ranked = select(
+        PastSessionRow.session_id, PastSessionRow.card, of_card.label("of_card"), of_site.label("of_site")
+    ).subquery()
     # Sessions of unknown cards have no card in common.
     too_many = select(ranked.c.session_id).where(
-        ((ranked.c.card != "") & (ranked.c.n > per_card)) | (ranked.c.all > per_site)
+        ((ranked.c.card != "") & (ranked.c.of_card > per_card)) | (ranked.c.of_site > per_site)
     )
     db.execute(delete(PastSessionRow).where(PastSessionRow.session_id.in_(too_many)))
 

@@ -1,5 +1,6 @@
 """The balancer hears of sessions, asks the ledger for those it has not heard of, and keeps them without their cards."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from bus_schema.site_messages import QueryAnswer, SessionsQuery
 from bus_schema.topics import AGENT_ANSWER, AGENT_QUERY, CHARGER_WISH, SESSION
 from bus_schema.words import IdTokenType
 from tests.load_balancer.harness import TABLE, Site
-from tests.runtime.fakes import ManualClock, settle
+from tests.runtime.fakes import ManualClock
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 CARD = IdToken(type=IdTokenType.RFID, value="04A2B3C4D5E680")
@@ -163,9 +164,14 @@ async def test_a_record_that_was_settled_or_has_no_clock_is_not_learned() -> Non
         assert await kept(site) == []
 
 
-async def test_what_is_kept_is_bounded() -> None:
-    store = new_store()
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+async def test_what_is_kept_is_bounded(database: str, request: pytest.FixtureRequest) -> None:
+    url = "sqlite://" if database == "sqlite" else str(request.getfixturevalue("postgresql_url"))
+    store = Store(url, LoadBalancer.migrations, threaded=False)
     store.upgrade()
+    assert await store.run(lambda db: stored.begin(db, Random(1))) == await store.run(
+        lambda db: stored.begin(db, Random(2))
+    ), "the key is drawn once"
     sessions = {f"s-{n}": PastSession("ab"[n % 2], "c1", n * HOUR_MS, 3600.0, None) for n in range(1, 41)}
     sessions |= {f"u-{n}": PastSession("", "c1", n * HOUR_MS, 3600.0, None) for n in range(1, 41)}
 
@@ -180,4 +186,6 @@ async def test_what_is_kept_is_bounded() -> None:
     assert len(await left()) == 20
     await store.run(lambda db: stored.prune(db, 40 * HOUR_MS, 5, 20))
     assert set(await left()) == {"s-40", "u-40"}
-    await settle()
+    await store.run(stored.forget)
+    assert await left() == []
+    store.close()
