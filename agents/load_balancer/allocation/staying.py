@@ -47,8 +47,9 @@ def presence(
     told = np.where(certain, times_s < left, _told(elapsed, elapsed + left, np.maximum(error, CERTAIN), times_s))
     told = told * (1.0 - crowding[:, None] * np.minimum(1.0, times_s / left))
     found = np.where(overdue, np.exp(-times_s / OVERDUE_MEAN_S), told)
-    if unknown.any():
-        found = np.where(unknown, _from_history(elapsed, (*UNKNOWN_STAYS_S, *stays_s), times_s), found)
+    plain = unknown[:, 0] & np.array([not stays for stays in expected_s] or [True] * elapsed_s.size, dtype=bool)
+    if plain.any():
+        found[plain] = _from_history(elapsed[plain], (*UNKNOWN_STAYS_S, *stays_s), times_s)
     for size in {len(stays) for stays in expected_s} - {0}:
         rows = [row for row, stays in enumerate(expected_s) if len(stays) == size]
         sample = np.array([expected_s[row] for row in rows])
@@ -64,16 +65,21 @@ def expected_stay_s(stays_s: Sequence[float], elapsed_s: float, share: float) ->
 
 def _expected(elapsed_s: Floats, stays_s: Floats, crowding: Floats, times_s: Floats) -> Floats:
     """Return the presence of cars (rows) of which these stays (columns, ascending) are expected."""
-    elapsed, width = elapsed_s[:, None], np.maximum(ROUGHLY * stays_s, SURE_S)
+    # A stay per row and a car per column, in place: this is looked at for each point in time of each car.
+    pace = np.ascontiguousarray(1 / (2 * np.maximum(ROUGHLY * stays_s, SURE_S)).T)
+    certain_until = np.ascontiguousarray(stays_s.T) * pace + 0.5
+    mean_s = np.maximum(stays_s.mean(axis=1), 1.0)
+    even = np.empty_like(pace)
 
     def survive(total_s: Floats) -> Floats:
-        even = np.clip((stays_s + width - total_s[..., None]) / (2 * width), 0.0, 1.0).mean(axis=-1)
-        late = np.exp(-total_s / np.maximum(stays_s.mean(axis=1), 1.0))
-        surviving: Floats = (1 - LATE_SHARE) * even + LATE_SHARE * late
+        np.multiply(pace, total_s, out=even)
+        np.subtract(certain_until, even, out=even)
+        np.clip(even, 0.0, 1.0, out=even)
+        surviving: Floats = (1 - LATE_SHARE) * even.mean(axis=0) + LATE_SHARE * np.exp(-total_s / mean_s)
         return surviving
 
     there = np.stack([survive(elapsed_s + at_s) for at_s in times_s], axis=1) / survive(elapsed_s)[:, None]
-    longer = np.sum(stays_s <= elapsed, axis=1)
+    longer = np.sum(stays_s <= elapsed_s[:, None], axis=1)
     middle = np.minimum((longer + stays_s.shape[1]) // 2, stays_s.shape[1] - 1)
     left = np.maximum(stays_s[np.arange(len(stays_s)), middle] - elapsed_s, OVERDUE_MEAN_S)[:, None]
     crowded: Floats = there * (1.0 - crowding[:, None] * np.minimum(1.0, times_s / left))
