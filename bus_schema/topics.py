@@ -270,7 +270,7 @@ SESSION: Topic[SessionRecord] = Topic(
     1,
     False,
     (Role.LEDGER,),
-    (Role.OCPP_BRIDGE,),
+    (Role.LOAD_BALANCER, Role.OCPP_BRIDGE),
     "A session as the ledger has recorded it.",
 )
 ALARM: Topic[Alarm] = Topic(
@@ -349,7 +349,7 @@ AGENT_QUERY: Topic[Query] = Topic(
     Query,
     1,
     False,
-    (Role.ACCESS, Role.CONSOLE, Role.OCPP_BRIDGE, Role.TECHNICIAN),
+    (Role.ACCESS, Role.CONSOLE, Role.LOAD_BALANCER, Role.OCPP_BRIDGE, Role.TECHNICIAN),
     (Role.LEDGER, Role.CONSOLE, Role.LOAD_BALANCER, Role.OCPP_BRIDGE, Role.CSMS),
     "A question to an agent.",
     own_read_level="agent",
@@ -361,7 +361,7 @@ AGENT_ANSWER: Topic[QueryAnswer] = Topic(
     1,
     False,
     (Role.LEDGER, Role.CONSOLE),
-    (Role.OCPP_BRIDGE, Role.TECHNICIAN),
+    (Role.LOAD_BALANCER, Role.OCPP_BRIDGE, Role.TECHNICIAN),
     "An agent's answer to whoever asked.",
     own_level="agent",
     own_read_level="asker",

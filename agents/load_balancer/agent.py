@@ -13,7 +13,7 @@ from agents.load_balancer.granting.history import Told
 from agents.load_balancer.granting.outstanding import Step
 from agents.load_balancer.granting.records import Steps
 from agents.load_balancer.granting.safety import Approved
-from agents.load_balancer.hearing.listening import Listening
+from agents.load_balancer.hearing.learning import LearningListener
 from agents.load_balancer.seeing.views import SOURCE
 from agents.load_balancer.settings import LoadBalancerSettings
 from agents.load_balancer.telling.commands import Commands, wrong_settings
@@ -41,7 +41,7 @@ LOAD_S = 5.0
 """Distance of a circuit's loads on the bus."""
 
 
-class LoadBalancer(Listening):
+class LoadBalancer(LearningListener):
     """Gives every charger a lease, never more than is certainly free, and says why."""
 
     name = "load_balancer"
@@ -71,11 +71,13 @@ class LoadBalancer(Listening):
         for name, known in remembered.known.items():
             if name in self.decider.site.chargers:
                 self.know(name, known)
+        await self.begin_learning()
 
     async def stop(self) -> None:
         """Keep what is not written yet."""
         self.stop_sending()
         await self._save()
+        await self.remember()
 
     def problems(self) -> list[str]:
         """Say what keeps the balancer from its work."""
@@ -110,6 +112,8 @@ class LoadBalancer(Listening):
         """Forget old reasons."""
         before_ms = self.clock.now_ms() - self.settings.keep_history_h * history.HOUR_MS
         await self.store.run(lambda db: history.forget_before(db, before_ms))
+        if self.learns:
+            await self.past.prune()
 
     async def _save(self) -> None:
         await self.records.save(self._still, self.clock.monotonic_s())

@@ -82,3 +82,30 @@ class GrantRow(Base):
     current_a: Mapped[float]
     constraint: Mapped[str] = mapped_column(String(100))
     explanation: Mapped[str] = mapped_column(String(400))
+
+
+class LearningRow(Base):
+    """How past sessions are kept. One row."""
+
+    __tablename__ = "load_balancer_learning"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    card_key: Mapped[str] = mapped_column(String(64))
+    """Key of the hashes that stand for cards, hexadecimal."""
+    complete: Mapped[int]
+    """1 once all that the ledger had was read."""
+
+
+class PastSessionRow(Base):
+    """A session that has ended, as it is learned from."""
+
+    __tablename__ = "load_balancer_past_session"
+    __table_args__ = (Index("load_balancer_past_session_arrived", "arrived_ms"),)
+
+    session_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    card: Mapped[str] = mapped_column(String(32))
+    """Keyed hash of the card; empty if nobody knows it."""
+    charger: Mapped[str] = mapped_column(String(32))
+    arrived_ms: Mapped[int]
+    stay_s: Mapped[float]
+    energy_wh: Mapped[float | None]

@@ -152,6 +152,19 @@ class Solar(Settings):
     """So long it rests at least. With ``min_on_s`` this decides how often the contactor switches."""
 
 
+class Learning(Settings):
+    """What is learned from past sessions: ``[load_balancer.learning]``."""
+
+    enabled: bool = True
+    """Whether stays and energies are learned; switched off, all that was learned is deleted."""
+    keep_days: Annotated[int, Field(ge=1, le=3660)] = 180
+    """Age at which a session is forgotten."""
+    sessions_per_card: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Most sessions kept of a card: its newest."""
+    sessions: Annotated[int, Field(ge=1, le=200_000)] = 20_000
+    """Most sessions kept altogether: the newest."""
+
+
 class LoadBalancerSettings(AgentSettings):
     """How the site's current is shared: ``[load_balancer.circuits.NAME]`` and ``[load_balancer.chargers.NAME]``."""
 
@@ -162,11 +175,13 @@ class LoadBalancerSettings(AgentSettings):
     nominal_voltage_v: Annotated[NominalVoltageV, Field(strict=False)] = NOMINAL_VOLTAGE_V
     """Nominal volts of the site's supply between a phase and neutral: 230, 240, 277, or 120 in a 208 V supply."""
     timezone: str = "UTC"
-    """Time zone of the contract's and the tariff's hours, for example ``Europe/Berlin``."""
+    """Time zone of the contract's and the tariff's hours and of drivers' habits, for example ``Europe/Berlin``."""
     tariff: Tariff | None = None
     """What energy costs, for chargers of the mode ``cheap``: ``[load_balancer.tariff]``."""
     solar: Solar = Solar()
     """Delays and minimum times of charging by the sun: ``[load_balancer.solar]``."""
+    learning: Learning = Learning()
+    """What is learned from past sessions, for drivers who tell nothing: ``[load_balancer.learning]``."""
     lease_s: Annotated[int, Field(ge=SHORTEST_LEASE_S, le=LONGEST_LEASE_S)] = 60
     """Life of a grant; it is renewed after a third of it."""
     plan_s: Annotated[float, Field(ge=1, le=300, strict=False)] = 5.0

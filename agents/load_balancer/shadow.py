@@ -12,7 +12,8 @@ from agents.load_balancer.granting.safety import Approved
 from agents.runtime.agent import Context, Received, every, on
 from bus_schema.balancing import Decision, ShadowComparison, ShadowDecision
 from bus_schema.command import Command
-from bus_schema.site_messages import Query
+from bus_schema.event import SessionRecord
+from bus_schema.site_messages import Query, QueryAnswer
 from bus_schema.topics import CHARGER_DECISION, SHADOW_COMPARISON, SHADOW_DECISION
 
 COMPARE_S = 10.0
@@ -34,6 +35,7 @@ class ShadowBalancer(LoadBalancer):
     def __init__(self, context: Context) -> None:  # type: ignore[type-arg]
         """Begin with nothing counted."""
         super().__init__(context)
+        self.learns = False
         self._live: dict[str, Decision] = {}
         self._since_ms = self.clock.now_ms()
         self._counted_s: float | None = None
@@ -52,12 +54,19 @@ class ShadowBalancer(LoadBalancer):
         """Take what the live balancer grants."""
         self._live[received.charger] = received.message
 
-    # Not marked as handlers here: a shadow hears no commands and answers no questions.
+    # Not marked as handlers here: a shadow hears no commands, answers no questions and, without a database, learns
+    # nothing.
 
     async def commanded(self, received: Received[Command]) -> None:
         """Not heard."""
 
     async def asked(self, received: Received[Query]) -> None:
+        """Not heard."""
+
+    async def recorded(self, received: Received[SessionRecord]) -> None:
+        """Not heard."""
+
+    async def ledger_answered(self, received: Received[QueryAnswer]) -> None:
         """Not heard."""
 
     def _may_order(self, now_s: float) -> bool:

@@ -6,6 +6,8 @@ acnportal simulates its three-phase network (delta behind a transformer, two pod
 five minutes, with the pilot steps of the real stations (0, 6 to 32 A, and 0, 8, 16, 24, 32 A), checks every limit in
 every period, and counts energy. Days: see ``acn_days``. A car takes what it is offered and no more than it asked for.
 
+Habitual days (``acn_habits``) are workplace days of cards with habits, of which the 60 days before are known.
+
 Told departures: right, wrong by up to 30 % of the stay, or none. The true departure is hidden from all algorithms; only
 the bound knows it. ``ours, certain`` is told that departures are right, the other rows of ours run on their defaults.
 Switches are counted from the current: whenever it begins or ends, plugging in and out included, so that each car costs
@@ -20,7 +22,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,8 +32,11 @@ from acnportal import acnsim, algorithms
 from acnportal.algorithms import BaseAlgorithm
 
 from agents.load_balancer.allocation.model import Constraint, Demand, Method, Series, Settings, State
+from agents.load_balancer.learning.expecting import Expectation, expect
+from agents.load_balancer.learning.sessions import PastSession
 from agents.load_balancer.planning.plan import plan
 from tests.bench.acn_days import PERIOD_MIN, SHAPES, VOLTAGE_V, Stay, made_day, real_day, told
+from tests.bench.acn_habits import MIDNIGHT_MS, PERIOD_MS, habitual_day
 from tests.bench.acn_peers import PlainLpMpc, bound
 
 PERIOD_S = PERIOD_MIN * 60.0
@@ -69,8 +74,16 @@ def constraints_of(network: Any) -> list[Constraint]:
 class Ours(BaseAlgorithm):
     """The allocation as acnportal's algorithm."""
 
-    def __init__(self, tells: bool, error: float | None = None, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        tells: bool,
+        error: float | None = None,
+        settings: Settings | None = None,
+        past: Sequence[PastSession] = (),
+    ) -> None:
         super().__init__()
+        self.past = past
+        self.expected: dict[str, Expectation | None] = {}
         self.max_recompute = 1
         self.tells, self.error = tells, error
         self.settings = settings or Settings()
@@ -86,6 +99,10 @@ class Ours(BaseAlgorithm):
         began = time.perf_counter()
         demands = []
         for s in active_sessions:
+            if self.past and s.session_id not in self.expected:
+                card, arrived_ms = s.session_id.replace("car", "card"), MIDNIGHT_MS + s.arrival * PERIOD_MS
+                self.expected[s.session_id] = expect(self.past, card, s.station_id, arrived_ms, "UTC")
+            expected = self.expected.get(s.session_id)
             allowed = tuple(float(a) for a in network.allowable_rates[index[s.station_id]] if a > 0)
             demands.append(
                 Demand(
@@ -102,6 +119,7 @@ class Ours(BaseAlgorithm):
                     energy_delivered_wh=s.energy_delivered * 1000,
                     departure_s=(s.estimated_departure - now) * PERIOD_S if self.tells else None,
                     departure_error=self.error,
+                    stays_s=() if expected is None else expected.stays_s,
                 )
             )
         decided = plan(
@@ -156,6 +174,9 @@ PEERS: dict[str, tuple[float | None, Callable[[], BaseAlgorithm]]] = {
     "plain LP-MPC": (0.0, PlainLpMpc),
     "plain LP-MPC, 30 % wrong": (0.3, PlainLpMpc),
 }
+HABITUAL = "habitual"
+LEARNED = "ours, none told, learned"
+"""Ours on the 60 days before of the same cards, with no departure told: on habitual days only."""
 OURS: dict[str, tuple[float | None, Callable[[], BaseAlgorithm]]] = {
     "ours, certain": (0.0, lambda: Ours(True, 0.0)),
     "ours, right": (0.0, lambda: Ours(True)),
@@ -163,7 +184,8 @@ OURS: dict[str, tuple[float | None, Callable[[], BaseAlgorithm]]] = {
     "ours, none told": (None, lambda: Ours(False)),
 }
 IN_CI = ("EDF", "ours, right", "ours, 30 % wrong")
-TARGETS = {"ours, certain": 0.97, "ours, right": 0.97, "ours, 30 % wrong": 0.92}
+ON_HABITUAL_DAYS = ("ours, right", "ours, 30 % wrong", "ours, none told")
+TARGETS = {"ours, certain": 0.97, "ours, right": 0.97, "ours, 30 % wrong": 0.92, LEARNED: 0.92}
 """Share of the bound, as the mean over seeds and transformers."""
 MOST_SWITCHES = 150
 """A day of 54 cars, as the mean over seeds, for each transformer; …"""
@@ -176,6 +198,8 @@ def stations() -> list[str]:
 
 
 def day(shape: str, seed: int) -> list[Stay]:
+    if shape == HABITUAL:
+        return habitual_day(seed, stations())[0]
     return real_day(seed) if shape == "real" else made_day(shape, seed, stations())
 
 
@@ -205,7 +229,7 @@ def missed(name: str, kw: float, outcomes: list[Outcome], cars: float) -> list[s
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.acn")
     parser.add_argument("--full", action="store_true", help="five seeds, four transformers, all peers; half an hour")
-    parser.add_argument("--days", nargs="+", default=["workplace"], choices=[*SHAPES, "real"])
+    parser.add_argument("--days", nargs="+", default=["workplace"], choices=[*SHAPES, "real", HABITUAL])
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--transformers", nargs="+", type=float)
     parser.add_argument("--no-peers", action="store_true")
@@ -216,6 +240,7 @@ def main() -> int:
     contenders = {k: v for k, v in {**PEERS, **OURS}.items() if whole or k in IN_CI}
     if options.no_peers:
         contenders = dict(OURS)
+    habitual = {LEARNED: OURS["ours, none told"], **{name: OURS[name] for name in ON_HABITUAL_DAYS}}
     problems: list[str] = []
     ratios: dict[str, list[float]] = {}
     for shape in options.days:
@@ -223,8 +248,11 @@ def main() -> int:
             days = [day(shape, seed) for seed in seeds]
             limit = np.array([bound(acnsim.network.sites.caltech_acn(transformer_cap=kw), stays) for stays in days])
             print(f"{shape}, {kw:g} kW, seeds {seeds}: bound {limit.mean():.3f}", flush=True)
-            for name, (error, make) in contenders.items():
-                outcomes = [run(told(stays, error, seed), kw, make()) for stays, seed in zip(days, seeds, strict=True)]
+            for name, (error, make) in (contenders if shape != HABITUAL else habitual).items():
+                outcomes = []
+                for stays, seed in zip(days, seeds, strict=True):
+                    past = habitual_day(seed, stations())[1] if name == LEARNED else []
+                    outcomes.append(run(told(stays, error, seed), kw, Ours(False, past=past) if past else make()))
                 print(told_line(name, outcomes, float(limit.mean())), flush=True)
                 ratios.setdefault(name, []).append(float(np.mean([o.delivered for o in outcomes]) / limit.mean()))
                 if name in TARGETS:

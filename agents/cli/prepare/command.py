@@ -33,7 +33,7 @@ from agents.cli.prepare.files import (
     wanted,
 )
 from agents.cli.whole_file import write_whole
-from agents.registry import AGENTS, load_site
+from agents.registry import AGENTS, ON_REQUEST, load_site
 from agents.runtime.config_errors import ConfigError
 
 app = command_app()
@@ -155,7 +155,7 @@ def _with_meters(asked: Wanted, folder: Path) -> Wanted:
 
 
 def _tables_to_add(path: Path, asked: Wanted) -> Iterator[str]:
-    """Tell what an older site.toml lacks: an agent that came with an update."""
+    """Tell what an older site.toml lacks: an agent that came with an update, and that every site runs."""
     for agent, table in agent_tables(asked).items():
-        if f"[{agent}]" not in path.read_text(encoding="utf-8"):
+        if agent not in ON_REQUEST and f"[{agent}]" not in path.read_text(encoding="utf-8"):
             yield f"{path} has no table [{agent}]; add this:\n{table}"

@@ -8,7 +8,7 @@ import numpy as np
 from agents.load_balancer.allocation.energy import wanted_wh
 from agents.load_balancer.allocation.model import Demand, History, Memory, Mode, Outlook, Settings, State
 from agents.load_balancer.allocation.network import Floats
-from agents.load_balancer.allocation.staying import CROWDING, USUAL_STAY_S, presence
+from agents.load_balancer.allocation.staying import CROWDING, USUAL_STAY_S, expected_stay_s, presence
 
 ON_A = 0.5
 """A car that draws less is taken to draw nothing."""
@@ -23,6 +23,8 @@ PROBE_S = 240.0
 what it takes may have changed."""
 PROBE_IDLE_S = 60.0
 """The same for one that draws nothing: it may need more to begin."""
+EARLY_SHARE = 0.1
+"""A car is hardly expected to leave before this share of its stays was over."""
 SETTLE_S = 15.0
 """After its offer was raised a car may take this long to follow (IEC 61851-1 allows 5 s, some need longer)."""
 
@@ -141,7 +143,7 @@ def _car(
             at = min(int(np.searchsorted(levels_a, memory.cap_a - 1e-9)), levels_a.size - 1)
             upper_a = min(upper_a, float(levels_a[at]))
             beyond_a = _beyond(memory, upper_a, beyond_a, now_s)
-    error = settings.departure_error if demand.departure_error is None else demand.departure_error
+    error = _error(demand, settings)
     idle = now_s - memory.drew_s >= settings.idle_s
     stay_s = _stay_s(demand)
     full_w = max(1.0, watts_per_a * min(demand.max_a, float(levels_a[-1]))) if levels_a.size else 1.0
@@ -150,7 +152,17 @@ def _car(
     return Car(demand, memory, levels_a, upper_a, beyond_a, left_wh, watts_per_a, error, idle, stay_s, urgency)
 
 
+def _error(demand: Demand, settings: Settings) -> float:
+    """Return by which share of its stay a car may leave earlier than is expected."""
+    if demand.departure_s is None and demand.stays_s:
+        stay_s = expected_stay_s(demand.stays_s, demand.session_s, 0.5)
+        return 1 - expected_stay_s(demand.stays_s, demand.session_s, EARLY_SHARE) / stay_s
+    return settings.departure_error if demand.departure_error is None else demand.departure_error
+
+
 def _stay_s(demand: Demand) -> float:
+    if demand.departure_s is None and demand.stays_s:
+        return expected_stay_s(demand.stays_s, demand.session_s, 0.5)
     if demand.departure_s is None:
         return max(demand.session_s, USUAL_STAY_S)
     return demand.session_s + max(0.0, demand.departure_s)
@@ -230,6 +242,7 @@ def presences(cars: Sequence[Car], history: History, edges_s: Floats) -> tuple[F
         np.array([0.0 if d.mode is Mode.CHEAP else CROWDING for d in demands]),
         history.stays_s,
         times,
+        [d.stays_s if d.departure_s is None else () for d in demands],
     )
     for i, demand in enumerate(demands):
         after = demand.not_after_s

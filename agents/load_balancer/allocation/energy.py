@@ -15,10 +15,13 @@ MORE_WH = 3_000.0
 def wanted_wh(demand: Demand, energies_wh: Sequence[float]) -> float:
     """Return the energy that the car still wants, 0 once its wish is fulfilled.
 
-    Without a wish it is the mean of what those past sessions took beyond that took as much, never 0.
+    Without a wish it is the mean of what those past sessions took beyond that took as much, never 0: those expected of
+    this car, where there are any. Of them the upper half counts, because a car may have left before it was full: were
+    the lower half believed, who got little once would be given little again.
     """
     if demand.energy_wanted_wh is not None:
         return max(0.0, demand.energy_wanted_wh - demand.energy_delivered_wh)
-    past = np.asarray((*UNKNOWN_ENERGIES_WH, *energies_wh))
+    expected = demand.energies_wh
+    past = np.asarray(expected[len(expected) // 2 :] or (*UNKNOWN_ENERGIES_WH, *energies_wh))
     more = past[past > demand.energy_delivered_wh] - demand.energy_delivered_wh
     return float(more.mean()) if more.size else MORE_WH

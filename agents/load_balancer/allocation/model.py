@@ -100,6 +100,11 @@ class Demand:
     """Seconds from now until the driver said to leave, negative if that has passed; None: estimated from history."""
     departure_error: float | None = None
     """How wrong the departure may be, as a share of the whole stay; 0: certain; None: ``Settings.departure_error``."""
+    stays_s: tuple[float, ...] = ()
+    """For who told no departure: stays that are expected of this car, from plug-in to plug-out, ascending and each as
+    likely as the others. Empty: estimated from history."""
+    energies_wh: tuple[float, ...] = ()
+    """For who wished for no energy: what this car is expected to take in the whole session, likewise."""
     priority: int = 0
     """0 to 9. A higher priority is served first, always."""
     weight: float = 1.0
@@ -188,8 +193,10 @@ class Settings:
     """Not all can charge: who waits this long without current takes the turn of who has had most."""
     first_turn_s: float = 900.0
     """A car that told no departure waits no longer than this until it is let charge for the first time, …"""
+    first_turn_earliest: float = 0.4
+    """… one of which stays are expected no longer than this share of the shortest of them, …"""
     first_turn_share: float = 0.7
-    """… one that did no longer than this share of the stay, less the error that the stay may have."""
+    """… and none longer than this share of its stay, less the error that the stay may have."""
     few: int = 4
     """Where no more cars than this share a limit, everybody gets a minimum current at once, …"""
     floors_share: float = 0.3

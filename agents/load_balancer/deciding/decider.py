@@ -178,7 +178,7 @@ class Decider:
             if name not in wanted and not view.is_silent(now_s):
                 wanted[name] = self.safety.exposures[name].fallback_a
         approved = self.safety.approve(wanted, [limit.limit for limit in self.limits], now_s)
-        return Step(approved, self._reasons(wanted, approved, now_s))
+        return Step(approved, self._reasons(wanted, approved, now_s, utc_ms))
 
     def _demands(self, now_s: float, utc_ms: int) -> list[Demand]:
         found = []
@@ -289,11 +289,16 @@ class Decider:
 
     # --- reasons ---
 
-    def _reasons(self, wanted: Mapping[str, float], approved: list[Approved], now_s: float) -> dict[str, Why]:
+    def _reasons(
+        self, wanted: Mapping[str, float], approved: list[Approved], now_s: float, utc_ms: int
+    ) -> dict[str, Why]:
         orders = {each.charger: each for each in approved}
-        return {
-            name: self._why(name, view, wanted.get(name), orders.get(name), now_s) for name, view in self.views.items()
-        }
+        found = {}
+        for name, view in self.views.items():
+            why = self._why(name, view, wanted.get(name), orders.get(name), now_s)
+            stay = view.stay_in_words(utc_ms, self.site.timezone) if view.wants_energy() else ""
+            found[name] = replace(why, explanation=f"{why.explanation}; {stay}") if stay else why
+        return found
 
     def _why(self, name: str, view: ChargerView, wanted_a: float | None, order: Approved | None, now_s: float) -> Why:
         exposure = self.safety.exposures[name]

@@ -40,6 +40,9 @@ def _check_demand(demand: Demand) -> None:
             continue
         if not math.isfinite(value) or not lowest <= value <= highest:
             raise BadInput(f"{name} of charger {demand.charger} is {value}: give a number, {lowest:g} to {highest:g}")
+    for name, values in (("stays_s", demand.stays_s), ("energies_wh", demand.energies_wh)):
+        if list(values) != sorted(values) or not all(math.isfinite(value) and value > 0 for value in values):
+            raise BadInput(f"{name} of charger {demand.charger} are {values}: give positive numbers, ascending")
     if not demand.phases or len(set(demand.phases)) != len(demand.phases):
         raise BadInput(f"phases of charger {demand.charger} are {demand.phases}: name each once, at least one")
     steps = demand.steps_a

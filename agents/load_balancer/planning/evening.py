@@ -54,7 +54,7 @@ def _groups(cars: Sequence[Car], network: Network) -> Iterable[list[int]]:
     keyed: dict[tuple[object, ...], list[int]] = {}
     for column, i in zip(place, able, strict=True):
         demand = cars[i].demand
-        told = (demand.departure_s is None, demand.energy_wanted_wh is None)
+        told = (demand.departure_s is None, bool(demand.stays_s), demand.energy_wanted_wh is None)
         key = (int(column), demand.priority, demand.weight, demand.mode, told, demand.phases)
         keyed.setdefault(key, []).append(i)
     for members in keyed.values():
@@ -74,8 +74,10 @@ def _near(members: Sequence[int], cars: Sequence[Car]) -> Iterable[list[int]]:
 
 
 def _when(car: Car) -> tuple[float, float]:
-    departure_s = car.demand.departure_s
-    return (car.demand.session_s if departure_s is None else departure_s, car.wanted_wh)
+    demand = car.demand
+    if demand.departure_s is not None:
+        return demand.departure_s, car.wanted_wh
+    return (car.stay_s - demand.session_s if demand.stays_s else demand.session_s), car.wanted_wh
 
 
 def _alike(one: Car, other: Car) -> bool:

@@ -30,9 +30,13 @@ def turn_is_due(car: Car, settings: Settings, now_s: float) -> bool:
 
 
 def _first_turn_s(car: Car, settings: Settings) -> float:
-    if car.demand.departure_s is None:
+    within_s = car.stay_s * settings.first_turn_share * (1 - car.error)
+    if car.demand.departure_s is not None:
+        return within_s
+    if not car.demand.stays_s:
         return settings.first_turn_s
-    return car.stay_s * settings.first_turn_share * (1 - car.error)
+    # Who tells nothing may leave as early as ever: not without having had anything.
+    return min(within_s, max(settings.first_turn_s, settings.first_turn_earliest * car.demand.stays_s[0]))
 
 
 def _overdue(car: Car, settings: Settings) -> bool:

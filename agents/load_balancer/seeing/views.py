@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from agents.load_balancer.allocation.model import Demand, Mode
 from agents.load_balancer.circuits.site import SiteCharger
+from agents.load_balancer.learning.expecting import Expectation
+from agents.load_balancer.learning.words import in_words
 from agents.load_balancer.seeing.metering import Drawn
 from bus_schema.balancing import Wish
 from bus_schema.charger_messages import Meta, State, Telemetry
@@ -42,6 +44,10 @@ class ChargerView:
     wish: Wish | None = None
     session: str = ""
     session_from_s: float = 0.0
+    expected: Expectation | None = None
+    """What past sessions say of the one that goes on."""
+    expected_of: tuple[str, str] = ("", "")
+    """Session and card that ``expected`` was found for."""
     _telemetry_s: float = -1e18
     _measured: tuple[float, ...] = ()
     _recent: deque[tuple[float, tuple[float, ...]]] = field(default_factory=deque)
@@ -54,6 +60,7 @@ class ChargerView:
         session = "" if state.session is None else state.session.session_id
         if session != self.session:
             self.session, self.session_from_s = session, now_s
+            self.expected, self.expected_of = None, ("", "")
 
     def take_telemetry(self, telemetry: Telemetry, now_s: float) -> None:
         """Take measured values; unknown ones are left out, never taken for 0."""
@@ -119,6 +126,16 @@ class ChargerView:
         state = self.state
         return state is not None and state.session is not None and not state.paused and state.status not in _NO_ENERGY
 
+    def _wish_of(self, session_id: str) -> Wish | None:
+        return self.wish if self.wish is not None and self.wish.session_id == session_id else None
+
+    def stay_in_words(self, utc_ms: int, timezone: str) -> str:
+        """Return until when it is expected to stay; empty where a driver has told that, or nothing is expected."""
+        wish = self._wish_of(self.session)
+        if self.expected is None or (wish is not None and wish.departure_ts is not None):
+            return ""
+        return in_words(self.expected, utc_ms, timezone)
+
     def demand(self, fallback_a: float, reserved_a: float, now_s: float, utc_ms: int) -> Demand | None:
         """Return what it wants, None if nobody charges or could; ``reserved_a`` counts for it in any case."""
         state, charger = self.state, self.charger
@@ -129,7 +146,7 @@ class ChargerView:
         session_s = now_s - self.session_from_s
         if started is not None and utc_ms > started:
             session_s = max(session_s, (utc_ms - started) / 1000)
-        wish = self.wish if self.wish is not None and self.wish.session_id == state.session.session_id else None
+        wish = self._wish_of(state.session.session_id)
         departure_s = None
         if wish is not None and wish.departure_ts is not None:
             departure_s = (wish.departure_ts - utc_ms) / 1000
@@ -146,6 +163,8 @@ class ChargerView:
             energy_wanted_wh=None if wish is None or wish.energy_wh is None else float(wish.energy_wh),
             energy_delivered_wh=float(state.session.energy_wh),
             departure_s=departure_s,
+            stays_s=() if self.expected is None or departure_s is not None else self.expected.stays_s,
+            energies_wh=() if self.expected is None else self.expected.energies_wh,
             priority=charger.priority if wish is None else wish.priority,
             weight=charger.weight,
             mode=Mode(charger.mode),

@@ -306,9 +306,7 @@ MUTATIONS: dict[Mutation, Hunt] = {
     ends_are_those_of_the_new_settings: Hunt(
         59, UNREACHABLE, table={**a_table(40.0, 0.0), "lease_s": 300}, minutes=8.0, changing=True
     ),
-    who_is_moved_or_taken_out_is_forgotten: Hunt(
-        213, UNREACHABLE, table=a_table(40.0, 0.0), minutes=8.0, changing=True
-    ),
+    who_is_moved_or_taken_out_is_forgotten: Hunt(59, UNREACHABLE, table=a_table(40.0, 0.0), minutes=8.0, changing=True),
     everybody_acts: Hunt(56, frozenset({"delay"}), "foreign", a_table(40.0, 0.0)),
 }
 """What is broken, and where to look for it."""
