@@ -8,8 +8,11 @@ from random import Random
 import numpy as np
 
 from agents.load_balancer.allocation.model import Demand, Mode, Outlook, Series, Settings, State
+from agents.load_balancer.circuits.site import Meter
 from agents.load_balancer.deciding.surplus import Surplus
 from agents.load_balancer.planning.plan import plan
+from agents.load_balancer.seeing.metering import Drawn, GridMeter
+from bus_schema.balancing import GridTelemetry
 
 VOLTS = 230.0
 HOURS = 2
@@ -48,6 +51,8 @@ class Day:
     grid_wh: float
     best_wh: float
     """The most of the sun that a filter with the same minima makes of it."""
+    troubles: frozenset[str]
+    """What was said against the meter."""
 
 
 def day(sun: Sun, late_s: int) -> Day:
@@ -58,10 +63,16 @@ def day(sun: Sun, late_s: int) -> Day:
     offered_a = drawn_a = 0.0
     asked: deque[float] = deque([0.0] * SETTLED_S, maxlen=SETTLED_S)
     switches, sun_ws, grid_ws = 0, 0.0, 0.0
+    meter, troubles = GridMeter(Meter("main", solar=True), 35.0), set()
     for second in range(HOURS * 3600):
         asked.append(offered_a)
         drawn_a = min(asked[0], 16.0)
         told.append(drawn_a - sun(second))
+        reading = GridTelemetry(
+            ts=second * 1000, current_l1_a=told[0], current_l2_a=0.5 + second % 7 / 100, current_l3_a=0.3
+        )
+        meter.take(reading, second * 1000, {"L1": Drawn(drawn_a, drawn_a, drawn_a)}, float(second))
+        troubles.add(meter.trouble(float(second)))
         sun_ws += VOLTS * min(drawn_a, max(0.0, sun(second)))
         grid_ws += VOLTS * max(0.0, drawn_a - max(0.0, sun(second)))
         if second % PLAN_S:
@@ -74,7 +85,13 @@ def day(sun: Sun, late_s: int) -> Day:
         state, after_a = decided.state, decided.current_a("c1")
         switches += (after_a > 0) != (offered_a > 0)
         offered_a = after_a
-    return Day(switches / HOURS, sun_ws / 3600, grid_ws / 3600, best_wh(sun, late_s, settings))
+    return Day(
+        switches / HOURS,
+        sun_ws / 3600,
+        grid_ws / 3600,
+        best_wh(sun, late_s, settings),
+        frozenset(filter(None, troubles)),
+    )
 
 
 def best_wh(sun: Sun, late_s: int, settings: Settings) -> float:

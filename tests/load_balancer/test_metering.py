@@ -95,13 +95,13 @@ def test_what_no_fuse_would_survive_is_no_measurement() -> None:
 
 def test_a_meter_that_sees_less_than_the_chargers_draw_is_not_believed() -> None:
     meter = main_meter()
-    end_s = fed(meter, -12, 16, 0, 15)
+    end_s = fed(meter, -12, 16, 0, 30)
     assert "while the chargers alone draw 16.0 A" in (meter.trouble(end_s) or "")
 
 
 def test_negative_currents_where_nothing_feeds_in() -> None:
     meter = main_meter(measures=Measures.OTHER_LOADS)
-    assert "nothing here feeds in" in (meter.trouble(fed(meter, -8, 0, 0, 15)) or "")
+    assert "nothing here feeds in" in (meter.trouble(fed(meter, -8, 0, 0, 30)) or "")
     sunny = main_meter(measures=Measures.OTHER_LOADS, solar=True)
     end_s = fed(sunny, -8, 0, 0, 15)
     assert sunny.trouble(end_s) is None
@@ -112,9 +112,9 @@ def test_a_sign_that_is_wrong_is_seen_when_the_cars_change() -> None:
     meter, right = main_meter(solar=True), main_meter(solar=True)
     at_s = 0
     for cars_a in (0.0, 16.0, 0.0, 16.0, 6.0, 16.0, 0.0):
-        fed(right, 3, cars_a, at_s, 20)
-        at_s = fed(meter, 3, cars_a, at_s, 20, sign=-1.0)
-    assert "its sign is wrong" in (meter.trouble(at_s) or "")
+        fed(right, 3, cars_a, at_s, 60)
+        at_s = fed(meter, 3, cars_a, at_s, 60, sign=-1.0)
+    assert "mounted the other way" in (meter.trouble(at_s) or "")
     assert right.trouble(at_s) is None
 
 

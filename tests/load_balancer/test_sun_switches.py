@@ -24,6 +24,7 @@ def test_at_most_four_switches_an_hour_and_the_sun_is_used(name: str) -> None:
     happened = day(*SITUATIONS[name])
     assert happened.switches_per_hour <= 4
     assert happened.sun_wh >= 0.9 * happened.best_wh
+    assert not happened.troubles, "C4: a late meter is no reversed one"
 
 
 def sunny(surplus_w: float, *cars: str, **options: object) -> Site:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from agents.load_balancer.circuits.site import PHASES, Measures, Meter
 from agents.load_balancer.seeing.directions import directed
+from agents.load_balancer.seeing.following import LATEST_S, Following
 from bus_schema.balancing import GridTelemetry
 
 FROZEN_S = 300.0
@@ -27,17 +28,12 @@ NOISE_SHARE = 0.1
 AHEAD_S = 60.0
 """A reading from so far in the future says nothing about its age: the clocks differ."""
 
-BELIEF_S = 10.0
-"""A reading that cannot be true is forgiven for so long: chargers and meter are not read at the same moment."""
+BELIEF_S = LATEST_S + 5.0
+"""A reading that cannot be true is forgiven for so long: a meter may tell late, and chargers and meter are not read at
+the same moment. Other loads count with their highest value of :data:`CALM_S`, so that it frees nothing meanwhile."""
 
 MOST_TIMES_LIMIT = 3.0
 """Currents beyond so many times the circuit's limit are no measurement: a fuse would be gone."""
-
-STEP_A = 5.0
-STEP_S = 8.0
-FLIPS = 3
-"""The chargers' draw changes by at least so much within so long, and so often the meter moves the other way: its sign
-is wrong."""
 
 CALM_S = 30.0
 """Other loads count with their highest value of so long: cut at once, raise slowly."""
@@ -83,8 +79,7 @@ class GridMeter:
         self._mad_s: float | None = None
         self._low_s: float | None = None
         self._low_words = ""
-        self._flips = 0
-        self._steps: deque[tuple[float, float, float]] = deque(maxlen=64)
+        self._following = Following()
         self._phases = {phase: _Phase() for phase in PHASES}
 
     def take(self, reading: GridTelemetry, utc_ms: int, drawn: Mapping[str, Drawn], now_s: float) -> bool:
@@ -176,23 +171,12 @@ class GridMeter:
         else:
             self._low_s, self._low_words = self._low_s if self._low_s is not None else now_s, low
         if self.meter.measures is Measures.CIRCUIT:
-            self._compare_steps(sum(values), sum(each.newest_a for each in drawn.values()), now_s)
+            self._following.take(sum(values), sum(each.newest_a for each in drawn.values()), now_s)
 
-    def _compare_steps(self, total_a: float, drawn_a: float, now_s: float) -> None:
-        steps = self._steps
-        while steps and now_s - steps[0][0] > STEP_S:
-            steps.popleft()
-        if steps:
-            _, total_before, drawn_before = steps[0]
-            change_a, moved_a = drawn_a - drawn_before, total_a - total_before
-            if abs(change_a) >= STEP_A:
-                if abs(moved_a + change_a) < 0.3 * abs(change_a):
-                    self._flips += 1
-                    steps.clear()
-                elif abs(moved_a - change_a) < 0.3 * abs(change_a):
-                    self._flips = 0
-                    steps.clear()
-        steps.append((now_s, total_a, drawn_a))
+    @property
+    def delay_s(self) -> float | None:
+        """How late it answered when a car began or ended, None if that is not known yet. s."""
+        return self._following.delay_s
 
     def trouble(self, now_s: float) -> str | None:
         """Say why the meter cannot be believed, None if it can."""
@@ -210,8 +194,11 @@ class GridMeter:
             return f"grid meter {name} repeats a reading of {now_s - self._ts_s:.0f} s ago"
         if now_s - self._changed_s > FROZEN_S:
             return f"grid meter {name} has not changed by a digit for {now_s - self._changed_s:.0f} s: it is frozen"
-        if self._flips >= FLIPS:
-            return f"grid meter {name} falls when the chargers draw more: its sign is wrong"
+        if self._following.reversed:
+            return (
+                f"grid meter {name} has fallen each time that the chargers drew more: if it is mounted the other way "
+                "round, tell grid_meter so (inverted = true)"
+            )
         if self._low_s is not None and now_s - self._low_s >= BELIEF_S:
             return f"grid meter {name}: {self._low_words}"
         return None
