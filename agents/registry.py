@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from agents.runtime.site_config import SiteConfig
-from agents.runtime.site_config import load_site as _load_site
+from agents.runtime.configuration.site_config import SiteConfig
+from agents.runtime.configuration.site_config import load_site as _load_site
 
 if TYPE_CHECKING:
     from agents.runtime.agent import Agent
@@ -73,7 +73,7 @@ def settings_type(name: str) -> type[BaseModel]:
 def load_site(path: Path | str) -> SiteConfig:
     """Read ``site.toml`` and validate all of it, the tables of all agents included.
 
-    Raises :class:`agents.runtime.site_config.ConfigError`.
+    Raises :class:`agents.runtime.configuration.site_config.ConfigError`.
     """
     config = _load_site(path, known=AGENTS)
     for name in AGENTS:
@@ -83,7 +83,7 @@ def load_site(path: Path | str) -> SiteConfig:
 
 def sample_site_toml() -> str:
     """Return a ``site.toml`` that shows every setting of every agent with its default and its documentation."""
-    from agents.runtime.site_sample import render_sample
+    from agents.runtime.configuration.site_sample import render_sample
 
     return render_sample({name: settings_type(name) for name in AGENTS})
 

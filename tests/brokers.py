@@ -90,7 +90,7 @@ def start_broker(
         command = _mosquitto_command(tmp_path, port, extra_conf, listener_conf)
         return ProcessBroker(kind, command, tmp_path, port, wait_for_login)
     if kind == "embedded":
-        command = [sys.executable, "-m", "agents.runtime.embedded_broker", "--port", str(port)]
+        command = [sys.executable, "-m", "agents.runtime.mqtt.embedded_broker", "--port", str(port)]
         return ProcessBroker(kind, command, tmp_path, port)
     if kind == "testcontainers":
         return ContainerBroker(tmp_path, port, extra_conf)

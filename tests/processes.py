@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 _RUN = (
     "import sys; from agents.registry import load_agent; from agents.runtime.process import run_agent; "
-    "from agents.runtime.site_config import load_site; "
+    "from agents.runtime.configuration.site_config import load_site; "
     "sys.exit(run_agent(load_agent(sys.argv[1]), load_site(sys.argv[2])))"
 )
 

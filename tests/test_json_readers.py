@@ -28,7 +28,7 @@ OWN = {
     "agents/ocpp_bridge/v16/smart_charging.py": "rows of its own database",
     "agents/ocpp_bridge/v16/transactions.py": "rows of its own database",
     "agents/runtime/history/sqlite.py": "rows of its own file",
-    "agents/runtime/store_file.py": "the note that it has written beside its database",
+    "agents/runtime/database/store_file.py": "the note that it has written beside its database",
     "agents/runtime/ocpp/v16/dialect.py": "schemas that are part of an installed package",
     "firmware/app/journal.py": "its own flash, behind a checksum",
     "firmware/app/local_list.py": "its own flash, behind a checksum",

@@ -75,3 +75,57 @@ def test_every_agent_is_registered_once():
 
 def test_the_dashboards_know_the_contract_only():
     assert outside("dashboards", "agents", "firmware", "tests") == []
+
+
+WITHOUT_CIRCLES = [f"agents/{name}" for name in ("cli", "runtime", *AGENTS) if name not in ("csms", "ocpp_bridge")]
+"""Folders in which a part is handed what it needs, and not the whole it belongs to."""
+
+
+def inside(folder: str) -> dict[str, set[str]]:
+    """Return what each module of ``folder`` imports of the others, imports for types alone included."""
+    package = folder.replace("/", ".")
+    modules = {
+        str(path.relative_to(ROOT).with_suffix("")).replace("/", ".").removesuffix(".__init__")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    found: dict[str, set[str]] = {module: set() for module in modules}
+    for path in (ROOT / folder).rglob("*.py"):
+        module = str(path.relative_to(ROOT).with_suffix("")).replace("/", ".").removesuffix(".__init__")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package):
+                for alias in node.names:
+                    named = f"{node.module}.{alias.name}"
+                    found[module].add(named if named in modules else node.module or "")
+    return {module: targets & modules - {module} for module, targets in found.items()}
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """Return the parts that import each other in a ring, directly or not."""
+    reach = {part: set(targets) for part, targets in arrows.items()}
+    changed = True
+    while changed:
+        changed = False
+        for targets in reach.values():
+            more = set().union(*(reach.get(target, set()) for target in targets)) - targets
+            targets |= more
+            changed = changed or bool(more)
+    rings = {
+        tuple(sorted({part} | {other for other in reach[part] if part in reach.get(other, set())})) for part in reach
+    }
+    return [list(ring) for ring in sorted(rings) if len(ring) > 1]
+
+
+@pytest.mark.parametrize("folder", WITHOUT_CIRCLES)
+def test_no_modules_and_no_folders_import_each_other(folder):
+    modules = inside(folder)
+    assert circles(modules) == []
+    depth = folder.count("/") + 2
+    folders: dict[str, set[str]] = {}
+    for module, targets in modules.items():
+        part = ".".join(module.split(".")[:depth])
+        folders.setdefault(part, set()).update(".".join(target.split(".")[:depth]) for target in targets)
+    assert circles({part: targets - {part} for part, targets in folders.items()}) == []
+
+
+def test_a_circle_is_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]

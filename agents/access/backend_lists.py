@@ -14,7 +14,7 @@ from agents.access.backend_lists_kept import keep_list, load, note
 from agents.access.local_lists import NO_BACKEND_LIST, BackendList, backend_list
 from agents.access.settings import ASKED_AGENT
 from agents.runtime.agent import Bus, BusUnavailable, Clock
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema.site_messages import BackendCard, BackendListAnswer, BackendListNotice, BackendListQuery
 from bus_schema.topics import AGENT_QUERY
 

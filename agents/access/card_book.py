@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 from agents.access.cards import Card, Cards, by_uid
 from agents.access.cards_file import CardsFileError, read_cards
 from agents.access.decisions import load_cards, replace_cards
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 
 
 class CardBook:

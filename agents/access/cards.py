@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints, field_validator
 
-from agents.runtime.site_config import SettingError, Settings
+from agents.runtime.configuration.site_config import SettingError, Settings
 from bus_schema import Id, IdToken
 from bus_schema.words import IdTokenType
 

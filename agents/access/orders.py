@@ -5,7 +5,7 @@ from typing import TypedDict
 from agents.access.decisions import AccessCommand, Decision, find, note
 from agents.access.local_lists import Piece
 from agents.runtime.agent import Bus, Clock
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema import IdToken
 from bus_schema.command import Authorize, Caps, Refuse, Stop, UpdateLocalList
 from bus_schema.topics import CHARGER_COMMAND

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator
 
 from agents.access.cards import Card, by_uid
-from agents.runtime.site_config import AgentSettings, FilePath, SettingError
+from agents.runtime.configuration.site_config import AgentSettings, FilePath, SettingError
 from bus_schema import Id
 
 PolicyName = Literal["local_list", "free", "backend", "payment"]

@@ -10,7 +10,7 @@ from agents.cli.connection.terminal import ConfigOption
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.registry import AGENTS, UnknownAgent, load_agent, load_site
-from agents.runtime.config_errors import ConfigError
+from agents.runtime.configuration.config_errors import ConfigError
 from agents.runtime.process import EXIT_CONFIG, run_agent
 
 app = command_app()

@@ -12,8 +12,8 @@ from agents.csms.models import TransactionRow
 from agents.csms.stations import KnownStation
 from agents.csms.transactions import page
 from agents.runtime.agent import Clock
+from agents.runtime.database.store import Store, StoreUnavailable
 from agents.runtime.ocpp import format_time
-from agents.runtime.store import Store, StoreUnavailable
 
 PAGE = 50
 """Transactions on a page unless one asks for another number."""

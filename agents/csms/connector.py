@@ -12,7 +12,7 @@ from agents.csms.models import ConnectorRow
 from agents.csms.settings import Station
 from agents.csms.state import ConnectorState
 from agents.runtime.agent import Clock
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class Connector:
         return Moment(self._clock.now_ms(), uptime_ms)
 
     async def change(self, step: Callable[[ConnectorState], Change]) -> None:
-        """Let something happen. Raises :class:`agents.runtime.store.StoreUnavailable`, and then nothing has."""
+        """Let something happen; nothing has if it raises :class:`agents.runtime.database.store.StoreUnavailable`."""
 
         def work(_: Database, state: ConnectorState) -> tuple[Change, None]:
             return step(state), None

@@ -12,7 +12,7 @@ from agents.csms.settings import Station
 from agents.csms.state import ConnectorState
 from agents.csms.stations import MOST_UNKNOWN, KnownStation, Port
 from agents.runtime.agent import Clock
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 
 UNKNOWN_CONNECTORS = 8
 """Connectors that a station without a table may have."""

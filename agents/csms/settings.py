@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from agents.runtime.site_config import AgentSettings, FilePath, Port, SettingError, Settings
+from agents.runtime.configuration.site_config import AgentSettings, FilePath, Port, SettingError, Settings
 from bus_schema import Id, is_id
 from bus_schema.message import Source
 from bus_schema.units import NOMINAL_VOLTAGE_V, CurrentA, DurationS, NominalVoltageV

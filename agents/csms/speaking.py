@@ -9,7 +9,7 @@ from agents.csms.journal import IN_FLIGHT, RESEND_S, Flight, after, payload
 from agents.csms.messages import meta, online, state_message
 from agents.csms.stations import KnownStation
 from agents.runtime.agent import Bus, BusUnavailable, Clock
-from agents.runtime.store import Store, StoreUnavailable
+from agents.runtime.database.store import Store, StoreUnavailable
 from bus_schema.command import CommandReply
 from bus_schema.topics import (
     CHARGER_COMMAND_REPLY,

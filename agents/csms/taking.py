@@ -10,7 +10,7 @@ from agents.csms.messages import reply
 from agents.csms.speaking import Speaker
 from agents.csms.stations import Authorizing, Port
 from agents.runtime.agent import Clock, NotAllowed
-from agents.runtime.store import Store, StoreUnavailable
+from agents.runtime.database.store import Store, StoreUnavailable
 from bus_schema.command import CommandBase, Trigger, person_behind
 from bus_schema.words import ReplyCode, ReplyStage
 

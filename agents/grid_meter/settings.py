@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from agents.grid_meter.drivers import DRIVERS
 from agents.grid_meter.registers import ModbusDriver
-from agents.runtime.site_config import AgentSettings, FilePath, Port, SettingError, Settings
+from agents.runtime.configuration.site_config import AgentSettings, FilePath, Port, SettingError, Settings
 from bus_schema import Id
 
 PHASES = ("L1", "L2", "L3")

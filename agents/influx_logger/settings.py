@@ -4,8 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from agents.runtime.configuration.site_config import AgentSettings, SettingError
 from agents.runtime.history.settings import HistorySource
-from agents.runtime.site_config import AgentSettings, SettingError
 
 
 class InfluxLoggerSettings(AgentSettings, HistorySource):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from agents.ledger.alarms import Standing, alarm_name
-from agents.runtime.expiry import expiry_alarm
+from agents.runtime.reporting.expiry import expiry_alarm
 
 
 def ending_soon(ends_ms: Mapping[str, int], now_ms: int) -> Standing:

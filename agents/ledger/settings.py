@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agents.runtime.site_config import AgentSettings
+from agents.runtime.configuration.site_config import AgentSettings
 
 
 class LedgerSettings(AgentSettings):

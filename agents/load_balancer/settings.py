@@ -11,7 +11,7 @@ from agents.load_balancer.circuits.hours import Hours
 from agents.load_balancer.circuits.site import Circuit, Measures, Meter, Site, SiteCharger, SiteError, build
 from agents.load_balancer.granting.due import SHORTEST_LEASE_S
 from agents.load_balancer.prices import PriceHours, Prices
-from agents.runtime.site_config import AgentSettings, SettingError, Settings
+from agents.runtime.configuration.site_config import AgentSettings, SettingError, Settings
 from bus_schema import Id
 from bus_schema.balancing import LONGEST_LEASE_S
 from bus_schema.units import NOMINAL_VOLTAGE_V, NominalVoltageV

@@ -9,8 +9,8 @@ from agents.ocpp_bridge.connecting import Connector, Target, Unreachable
 from agents.ocpp_bridge.waiting import Signal
 from agents.runtime.agent import Clock
 from agents.runtime.backoff import full_jitter
+from agents.runtime.database.store_errors import StoreUnavailable
 from agents.runtime.ocpp import Connection, ConnectionLost
-from agents.runtime.store_errors import StoreUnavailable
 
 FIRST_DELAY_S = 1.0
 """First bound of the delay before the next attempt."""

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from agents.ocpp_bridge.peculiarities import BackendKind
 from agents.ocpp_bridge.v16.keys import KEYS
-from agents.runtime.site_config import AgentSettings, FilePath, SettingError, Settings
+from agents.runtime.configuration.site_config import AgentSettings, FilePath, SettingError, Settings
 from bus_schema import Id
 
 _IDENTITY = re.compile(r"^[A-Za-z0-9*_=:+|@.{}-]{1,80}$")

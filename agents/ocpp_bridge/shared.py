@@ -12,8 +12,8 @@ from agents.ocpp_bridge.settings import OcppBridgeSettings
 from agents.ocpp_bridge.waiting import Pace, Tasks
 from agents.runtime.agent import Bus, Clock
 from agents.runtime.commands import CommandSender
+from agents.runtime.database.store import Store
 from agents.runtime.ocpp import Traffic
-from agents.runtime.store import Store
 
 
 @dataclass(frozen=True)

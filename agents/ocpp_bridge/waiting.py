@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from agents.runtime.agent import Clock
 from agents.runtime.backoff import full_jitter
-from agents.runtime.store_errors import StoreUnavailable
+from agents.runtime.database.store_errors import StoreUnavailable
 
 T = TypeVar("T")
 

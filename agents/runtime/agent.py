@@ -36,7 +36,7 @@ from bus_schema import Address, Message, Topic
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from agents.runtime.store import Store
+    from agents.runtime.database.store import Store
 
 M = TypeVar("M", bound=Message)
 S = TypeVar("S", bound=BaseModel)

@@ -22,18 +22,18 @@ from structlog.typing import FilteringBoundLogger
 from agents.runtime.agent import Agent, BusUnavailable, Clock, Context
 from agents.runtime.bus import Publication, Transport, TypedBus
 from agents.runtime.counters import Counters
-from agents.runtime.health import Health
-from agents.runtime.lane import RawMessage
-from agents.runtime.loss_alarm import LossAlarm
-from agents.runtime.quota_alarm import QuotaAlarm
-from agents.runtime.rejections import Rejections
-from agents.runtime.routing import Router
-from agents.runtime.store_errors import StoreUnavailable
+from agents.runtime.database.store_errors import StoreUnavailable
+from agents.runtime.delivery.lane import RawMessage
+from agents.runtime.delivery.rejections import Rejections
+from agents.runtime.delivery.routing import Router
+from agents.runtime.reporting.health import Health
+from agents.runtime.reporting.loss_alarm import LossAlarm
+from agents.runtime.reporting.quota_alarm import QuotaAlarm
 from bus_schema.site_messages import Rejected
 from bus_schema.topics import AGENT_REJECTED
 
 if TYPE_CHECKING:
-    from agents.runtime.store import Store
+    from agents.runtime.database.store import Store
 
 __all__ = ["AgentHost", "Publication", "RawMessage", "Transport"]
 
@@ -64,7 +64,8 @@ class AgentHost:
         """Build the agent; nothing runs before :meth:`start`. ``store`` has been upgraded already, and is None for an
         agent that keeps nothing.
 
-        Raises :class:`agents.runtime.routing.RoutingError` if the class asks for what the contract does not give it.
+        Raises :class:`agents.runtime.delivery.routing.RoutingError` if the class asks for what the contract does not
+        give it.
         """
         name = agent_type.identity(settings)
         self.name = name

@@ -20,20 +20,20 @@ from structlog.typing import FilteringBoundLogger
 
 from agents.runtime.agent import Agent, CannotStart
 from agents.runtime.backoff import full_jitter
-from agents.runtime.certificate import UnusableCertificate, check_identity
 from agents.runtime.clock import SystemClock
-from agents.runtime.expiry import ExpiryWatch
+from agents.runtime.configuration.site_config import AgentSettings, ConfigError, SiteConfig
+from agents.runtime.database.store_errors import DatabaseDamaged, NewerDatabase, StoreUnavailable
+from agents.runtime.delivery.routing import RoutingError
 from agents.runtime.host import AgentHost
-from agents.runtime.liveness import Liveness, listeners
-from agents.runtime.logs import set_up_logs
-from agents.runtime.mqtt import MqttTransport
-from agents.runtime.mqtt_options import MqttOptions
-from agents.runtime.routing import RoutingError
-from agents.runtime.site_config import AgentSettings, ConfigError, SiteConfig
-from agents.runtime.store_errors import DatabaseDamaged, NewerDatabase, StoreUnavailable
+from agents.runtime.mqtt.certificate import UnusableCertificate, check_identity
+from agents.runtime.mqtt.client import MqttTransport
+from agents.runtime.mqtt.options import MqttOptions
+from agents.runtime.reporting.expiry import ExpiryWatch
+from agents.runtime.reporting.liveness import Liveness, listeners
+from agents.runtime.reporting.logs import set_up_logs
 
 if TYPE_CHECKING:
-    from agents.runtime.store import Store
+    from agents.runtime.database.store import Store
 
 EXIT_OK = 0
 """The agent was told to stop and did."""
@@ -215,7 +215,7 @@ async def _upgraded(store: "Store", clock: SystemClock, stop: asyncio.Event, log
 def _open_store(site: SiteConfig, agent_type: type[Agent[Any]], identity: str) -> "Store | None":
     if agent_type.migrations is None:
         return None  # It keeps nothing.
-    from agents.runtime.store import Store
+    from agents.runtime.database.store import Store
 
     url = site.store_url(identity, local=agent_type.local_store)
     if url.get_backend_name() == "sqlite" and url.database:
@@ -231,7 +231,7 @@ def _open_store(site: SiteConfig, agent_type: type[Agent[Any]], identity: str) -
 async def _metrics(
     host: AgentHost, transport: MqttTransport, site: str, settings: AgentSettings, port: int
 ) -> AsyncIterator[None]:
-    from agents.runtime.metrics import AgentCollector, serving_metrics
+    from agents.runtime.reporting.metrics import AgentCollector, serving_metrics
 
     collector = AgentCollector(
         host.agent.name,

@@ -7,8 +7,8 @@
         await refuse(retry_after_s=quota.wait_s(peer, clock.monotonic_s()))
 
 Whatever is refused is counted under its sender: health, Prometheus and one alarm of the agent name it
-(:mod:`agents.runtime.quota_alarm`). What a quota remembers is bounded whatever names senders choose. No clock is read
-here: the caller hands in seconds that never go back.
+(:mod:`agents.runtime.reporting.quota_alarm`). What a quota remembers is bounded whatever names senders choose. No clock
+is read here: the caller hands in seconds that never go back.
 """
 
 import re

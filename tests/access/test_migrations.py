@@ -5,7 +5,7 @@ from alembic.migration import MigrationContext
 
 from agents.access.models import Base
 from agents.ledger.models import Base as LedgerBase
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 
 
 def test_migrations_and_models_agree_beside_another_agent_s(store_url: str) -> None:

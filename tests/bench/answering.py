@@ -24,7 +24,7 @@ import paho.mqtt.client as paho
 from agents.cli.connection.link import Link, connected
 from agents.cli.connection.target import Target
 from agents.cli.looking.picture import SitePicture
-from agents.runtime.mqtt_options import NO_DELAY
+from agents.runtime.mqtt.options import NO_DELAY
 from bus_schema import topics
 from bus_schema.command import Authorize, CommandBase, Identify, SetLimit
 from bus_schema.message import IdToken

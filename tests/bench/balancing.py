@@ -26,7 +26,7 @@ from agents.load_balancer.circuits.contract_limits import Schedule
 from agents.load_balancer.circuits.site import Circuit, SiteCharger, build
 from agents.load_balancer.deciding.decider import Decider, Replan
 from agents.load_balancer.granting.safety import Safety
-from agents.runtime.mqtt_options import NO_DELAY
+from agents.runtime.mqtt.options import NO_DELAY
 from bus_schema import topics
 from bus_schema.balancing import GridTelemetry
 from bus_schema.charger_messages import Meta, Online, Telemetry

@@ -30,8 +30,8 @@ import structlog
 from agents.ledger.agent import Ledger
 from agents.ledger.settings import LedgerSettings
 from agents.runtime.clock import SystemClock
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost, RawMessage
-from agents.runtime.store import Store
 from bus_schema.topics import CHARGER_EVENT, CHARGER_EVENT_ACK
 from tests.brokers import remove_broker, start_broker
 from tests.ledger.events import ended, sampled, started

@@ -24,9 +24,9 @@ import structlog
 from agents.ledger.agent import Ledger
 from agents.ledger.settings import LedgerSettings
 from agents.runtime.clock import SystemClock
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost, RawMessage
 from agents.runtime.process import share_processor
-from agents.runtime.store import Store
 from bus_schema.topics import CHARGER_EVENT
 from tests.ledger.events import card, started
 

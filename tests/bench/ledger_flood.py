@@ -28,11 +28,11 @@ import structlog
 from agents.ledger.agent import Ledger
 from agents.ledger.settings import LedgerSettings
 from agents.runtime.clock import SystemClock
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost
-from agents.runtime.mqtt import MqttTransport
-from agents.runtime.mqtt_options import NO_DELAY, MqttOptions
+from agents.runtime.mqtt.client import MqttTransport
+from agents.runtime.mqtt.options import NO_DELAY, MqttOptions
 from agents.runtime.process import share_processor
-from agents.runtime.store import Store
 from bus_schema.topics import CHARGER_EVENT, CHARGER_EVENT_ACK
 from firmware.app import mqtt_packets
 from tests.bench.child import Child

@@ -28,7 +28,7 @@ from agents.ledger.alarms import standing
 from agents.ledger.committing import commit
 from agents.ledger.settings import LedgerSettings
 from agents.ledger.storing import Arrival
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema.event import Event
 from tests.ledger.events import T0, ended, sampled, started
 

@@ -23,10 +23,10 @@ from ocpp.v16 import call
 
 from agents.ocpp_bridge.agent import OcppBridge
 from agents.runtime.clock import SystemClock
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost, RawMessage
 from agents.runtime.ocpp import parse_time
 from agents.runtime.process import ease_collector
-from agents.runtime.store import Store
 from bus_schema import IdToken, Topic
 from bus_schema.charger_messages import Meta, Online, State, Telemetry
 from bus_schema.command import Authorize, CommandReply

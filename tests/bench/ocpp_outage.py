@@ -21,9 +21,9 @@ from ocpp.v16 import datatypes
 from agents.ocpp_bridge import outbox
 from agents.ocpp_bridge.agent import OcppBridge
 from agents.runtime.agent import Context
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost, RawMessage
 from agents.runtime.ocpp import parse_time
-from agents.runtime.store import Store
 from bus_schema import IdToken, Topic
 from bus_schema.event import SessionEnded, SessionSampled, SessionStarted
 from bus_schema.topics import CHARGER_EVENT

@@ -26,10 +26,10 @@ from websockets.asyncio.server import Server, serve
 
 from agents.csms.agent import Csms
 from agents.runtime.clock import SystemClock
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost
 from agents.runtime.ocpp import format_time
 from agents.runtime.ocpp.v16 import V16
-from agents.runtime.store import Store
 from tests.bench.child import Child
 from tests.bench.ocpp_charge_points import quiet, resident_kib
 from tests.bench.ocpp_messages import ten_values

@@ -23,11 +23,11 @@ import structlog
 
 from agents.runtime.agent import Agent, Received, on
 from agents.runtime.clock import SystemClock
+from agents.runtime.configuration.site_config import AgentSettings
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost
-from agents.runtime.mqtt import MqttTransport
-from agents.runtime.mqtt_options import MqttOptions
-from agents.runtime.site_config import AgentSettings
-from agents.runtime.store import Store
+from agents.runtime.mqtt.client import MqttTransport
+from agents.runtime.mqtt.options import MqttOptions
 from bus_schema.charger_messages import Telemetry
 from bus_schema.topics import CHARGER_TELEMETRY
 from tests.brokers import RunningBroker, remove_broker, start_broker

@@ -25,11 +25,11 @@ from agents.influx_logger.agent import InfluxLogger
 from agents.influx_logger.settings import InfluxLoggerSettings
 from agents.influx_logger.spool import filling
 from agents.runtime.clock import SystemClock
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost
-from agents.runtime.mqtt import MqttTransport
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.client import MqttTransport
+from agents.runtime.mqtt.options import MqttOptions
 from agents.runtime.process import ease_collector
-from agents.runtime.store import Store
 from bus_schema.topics import CHARGER_TELEMETRY
 from tests.bench.receiving import telemetry
 from tests.brokers import RunningBroker, remove_broker, start_broker

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from agents.registry import AGENTS, load_agent
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from tests.cli.conftest import Run
 from tests.cli.test_backup import make_site
 

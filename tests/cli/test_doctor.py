@@ -13,7 +13,7 @@ import pytest
 from agents.cli.doctor.edge import BURST
 from agents.cli.doctor.examination import examine
 from agents.cli.exits import CliError, ExitCode
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.options import MqttOptions
 from bus_schema import MAX_MESSAGE_BYTES, Role, topics
 from bus_schema.examples import examples_of
 from bus_schema.generate.acl import device_user, mosquitto_acl, person_users, process_user

@@ -16,7 +16,7 @@ from agents.influx_logger.answers import Answer, Fate
 from agents.influx_logger.history_file import HistoryFile
 from agents.influx_logger.spool import REFUSED, DeadLetter, Filling, Lines, Loss, note_trouble, oldest, put, settle
 from agents.runtime.clock import SystemClock
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from tests.cli.conftest import Run
 from tests.influx_logger.harness import Logger
 from tests.influx_logger.test_agent import drained

@@ -85,7 +85,7 @@ def test_chargers_are_set_up_for_the_balancer_if_there_is_one(tmp_path: Path) ->
 def test_plan_without_mosquitto_takes_the_embedded_broker(tmp_path: Path) -> None:
     chosen = plan(choice(tmp_path, mosquitto=None, broker_port=4711))
     broker = chosen.processes[0].command
-    assert broker == (sys.executable, "-m", "agents.runtime.embedded_broker", "--port", "4711")
+    assert broker == (sys.executable, "-m", "agents.runtime.mqtt.embedded_broker", "--port", "4711")
     assert "mosquitto.conf" not in chosen.files
 
 

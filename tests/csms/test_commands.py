@@ -7,7 +7,7 @@ import pytest
 from ocpp.v16 import call
 
 from agents.csms import commands_kept
-from agents.runtime.store import StoreUnavailable
+from agents.runtime.database.store import StoreUnavailable
 from bus_schema.command import (
     Authorize,
     CancelReservation,

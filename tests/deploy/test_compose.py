@@ -20,7 +20,7 @@ from agents.cli.prepare.files import (
     wanted,
 )
 from agents.registry import AGENTS, load_agent, load_site
-from agents.runtime.liveness import ALIVE_FILE
+from agents.runtime.reporting.liveness import ALIVE_FILE
 from dashboards.alerts import FOLDER, rule_groups
 from dashboards.boards import DASHBOARDS
 from dashboards.dashboard import SOURCE

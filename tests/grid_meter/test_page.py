@@ -17,7 +17,7 @@ from agents.grid_meter.drivers import DRIVERS
 from agents.grid_meter.settings import JSON_HTTP, GridMeterSettings
 from agents.grid_meter.trying import doubts, verdict
 from agents.load_balancer.settings import LoadBalancerSettings
-from agents.runtime.site_config import load_site
+from agents.runtime.configuration.site_config import load_site
 from bus_schema.balancing import GridTelemetry
 from tests.grid_meter.meters import MODBUS, image, tcp_meter
 

@@ -10,8 +10,8 @@ from agents.influx_logger.agent import InfluxLogger
 from agents.influx_logger.answers import Answer, Fate
 from agents.influx_logger.settings import InfluxLoggerSettings
 from agents.runtime.agent import Context
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost
-from agents.runtime.store import Store
 from bus_schema.topics import CHARGER_STATE, CHARGER_TELEMETRY
 from tests.bus_schema.test_influx import EXAMPLES
 from tests.runtime.fakes import BOOT, SITE, Delivery, FakeTransport, ManualClock

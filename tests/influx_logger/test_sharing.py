@@ -14,10 +14,10 @@ import pytest
 from agents.influx_logger.agent import InfluxLogger
 from agents.influx_logger.settings import InfluxLoggerSettings
 from agents.runtime.clock import SystemClock
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost
-from agents.runtime.mqtt import MqttTransport
-from agents.runtime.mqtt_options import MqttOptions
-from agents.runtime.store import Store
+from agents.runtime.mqtt.client import MqttTransport
+from agents.runtime.mqtt.options import MqttOptions
 from bus_schema import Role, Topic
 from bus_schema.generate.acl import device_user, mosquitto_acl, person_users, process_user
 from bus_schema.topics import AGENT_HEALTH, BROKER_STATUS, CHARGER_STATE, CHARGER_TELEMETRY

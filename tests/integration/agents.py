@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from agents.registry import load_agent
 from agents.runtime.agent import Agent
 from agents.runtime.clock import SystemClock
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost
-from agents.runtime.mqtt import MqttTransport
-from agents.runtime.mqtt_options import MqttOptions
-from agents.runtime.store import Store
+from agents.runtime.mqtt.client import MqttTransport
+from agents.runtime.mqtt.options import MqttOptions
 from tests.brokers import RunningBroker
 from tests.integration.ear import SITE
 from tests.waiting import eventually

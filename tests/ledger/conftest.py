@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 
 SQLITE = pytest.param("sqlite", id="sqlite")
 POSTGRESQL = pytest.param("postgresql", id="postgresql", marks=pytest.mark.postgresql)

@@ -7,8 +7,8 @@ from itertools import count
 from typing import Any
 
 from agents.runtime.agent import BusUnavailable
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost, RawMessage
-from agents.runtime.store import Store
 from bus_schema import Topic, parse_topic
 
 SITE = "garage"

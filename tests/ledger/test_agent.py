@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from agents.ledger.agent import Ledger
 from agents.ledger.alarms import alarm_name
 from agents.ledger.models import EventRow
+from agents.runtime.database.store import StoreUnavailable
 from agents.runtime.host import RawMessage
-from agents.runtime.store import StoreUnavailable
 from bus_schema import is_id
 from bus_schema.charger_messages import ActiveSession, Meta, State
 from bus_schema.event import EventAck

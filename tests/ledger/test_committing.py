@@ -13,7 +13,7 @@ from agents.ledger.models import BootRow, ConflictRow, EventRow, LostRow, Sessio
 from agents.ledger.session import Session, SessionEvent
 from agents.ledger.session_rows import load_session
 from agents.ledger.storing import Arrival
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema.event import EventBase
 from bus_schema.words import IdTokenType
 from tests.ledger.events import BOOT, CARD, LATER_BOOT, SESSION, T0, card, ended, sampled, started

@@ -14,7 +14,7 @@ from agents.ledger.committing import commit
 from agents.ledger.models import BootRow, LostRow, SessionRow
 from agents.ledger.settings import LedgerSettings
 from agents.ledger.storing import Arrival
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema.event import Event
 from bus_schema.topics import AGENT_HEALTH, ALARM, CHARGER_EVENT, CHARGER_EVENT_ACK
 from tests.ledger.events import BOOT, T0, card, ended, sampled, started

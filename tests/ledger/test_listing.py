@@ -5,7 +5,7 @@ from typing import Any
 from agents.ledger.committing import commit
 from agents.ledger.listing import answer
 from agents.ledger.storing import Arrival
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema.site_messages import QueryAnswer, SessionsQuery
 from bus_schema.topics import AGENT_ANSWER
 from bus_schema.words import IdTokenType

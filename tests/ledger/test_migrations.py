@@ -4,7 +4,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from agents.ledger.models import Base
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 
 
 def test_migrations_and_models_agree(ledger_store: Store) -> None:

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from agents.ledger.agent import Ledger
-from agents.runtime.migration import upgrade
-from agents.runtime.store import Store
+from agents.runtime.database.migration import upgrade
+from agents.runtime.database.store import Store
 from bus_schema.site_messages import QueryAnswer, SessionsQuery, SettleQuery
 from bus_schema.topics import (
     AGENT_ANSWER,

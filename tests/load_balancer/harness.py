@@ -12,8 +12,8 @@ from agents.load_balancer.agent import LoadBalancer
 from agents.load_balancer.planning.lp import SolverFailed
 from agents.load_balancer.planning.plan import plan
 from agents.runtime.agent import Agent, BusUnavailable
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost, RawMessage
-from agents.runtime.store import Store
 from bus_schema import Message, Topic, parse_topic
 from bus_schema.balancing import Decision, GridTelemetry
 from bus_schema.charger_messages import Lease, Meta, Online, Telemetry

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from agents.load_balancer.granting.claim import GRACE_S
 from agents.load_balancer.granting.due import DEADLINE_S
 from agents.load_balancer.models import OutstandingRow
-from agents.runtime.store import Store, StoreUnavailable
+from agents.runtime.database.store import Store, StoreUnavailable
 from bus_schema import Message
 from bus_schema.balancing import Wish
 from bus_schema.command import Configure, SetLimit, Stop

@@ -11,7 +11,7 @@ from agents.load_balancer.granting import history
 from agents.load_balancer.granting.history import HOUR_MS, PAGE, Changes, Known, Replaced, Told
 from agents.load_balancer.granting.outstanding import Place, Step
 from agents.load_balancer.models import GrantRow, InstanceRow
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema import MAX_MESSAGE_BYTES
 from bus_schema.site_messages import WhyQuery
 

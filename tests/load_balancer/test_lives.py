@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents.load_balancer.granting.claim import GRACE_S
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema.balancing import LONGEST_LEASE_S, ORDER_DEADLINE_S
 from tests.load_balancer.harness import Site
 from tests.runtime.fakes import ManualClock

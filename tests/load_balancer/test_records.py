@@ -16,8 +16,8 @@ from agents.load_balancer.granting.history import Known, Told
 from agents.load_balancer.granting.outstanding import Place, Step
 from agents.load_balancer.granting.records import Records
 from agents.load_balancer.models import GrantRow
-from agents.runtime.migration import upgrade
-from agents.runtime.store import Store, StoreUnavailable
+from agents.runtime.database.migration import upgrade
+from agents.runtime.database.store import Store, StoreUnavailable
 
 
 class Slow(Store):

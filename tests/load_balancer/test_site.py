@@ -7,7 +7,7 @@ import pytest
 from agents.load_balancer.circuits.site import Kind
 from agents.load_balancer.settings import LoadBalancerSettings
 from agents.registry import load_site
-from agents.runtime.config_errors import ConfigError
+from agents.runtime.configuration.config_errors import ConfigError
 
 GOOD = """
 site = "garage"

@@ -10,7 +10,7 @@ from agents.load_balancer.circuits.contract_limits import Schedule
 from agents.load_balancer.circuits.site import Circuit, SiteCharger, SiteError, build
 from agents.load_balancer.deciding.surplus import FOLLOWED_S, Surplus
 from agents.load_balancer.settings import LoadBalancerSettings, Solar
-from agents.runtime.site_config import load_site
+from agents.runtime.configuration.site_config import load_site
 from tests.load_balancer.allocation.sites import demand, fuse
 from tests.load_balancer.allocation.test_behaviour import Site
 from tests.load_balancer.sunny import SITUATIONS, day

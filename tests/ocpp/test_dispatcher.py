@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ocpp.v16 import call, call_result
 
+from agents.runtime.database.store import StoreUnavailable
 from agents.runtime.ocpp import (
     Answered,
     CallRefused,
@@ -18,7 +19,6 @@ from agents.runtime.ocpp import (
     Refusal,
     Violation,
 )
-from agents.runtime.store import StoreUnavailable
 from tests.ledger.harness import turns
 
 HEARTBEAT = {"currentTime": "2026-01-01T00:00:00Z"}

@@ -11,8 +11,8 @@ from typing import Any
 from agents.ocpp_bridge.agent import OcppBridge
 from agents.ocpp_bridge.models import Base
 from agents.runtime.agent import BusUnavailable, Context
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost, RawMessage
-from agents.runtime.store import Store
 from bus_schema import IdToken, Topic, parse_topic
 from bus_schema.charger_messages import ActiveFault, ActiveSession, Meta, Online, State, Telemetry
 from bus_schema.command import CommandReply

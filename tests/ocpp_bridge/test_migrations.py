@@ -5,7 +5,7 @@ from alembic.migration import MigrationContext
 from ocpp.v16 import call, datatypes
 
 from agents.ocpp_bridge.models import Base
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from tests.access.test_migrations import only_tables_of_agents
 from tests.ledger.conftest import store_url
 from tests.ocpp_bridge.stage import Stage

@@ -68,7 +68,7 @@ async def test_committed_before_the_bus_message_is_acknowledged():
 
 
 async def test_not_acknowledged_while_the_database_is_away():
-    from agents.runtime.store import StoreUnavailable
+    from agents.runtime.database.store import StoreUnavailable
 
     async with Stage() as stage:
         charger = await stage.charger()

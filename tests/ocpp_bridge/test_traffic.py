@@ -3,8 +3,8 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
 from agents.runtime.counters import Counters
-from agents.runtime.metrics import AgentCollector
 from agents.runtime.ocpp import Traffic
+from agents.runtime.reporting.metrics import AgentCollector
 from bus_schema import parse_topic
 from bus_schema.site_messages import OcppTraffic
 from bus_schema.topics import AGENT_OCPP

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agents.cli.pki.authority import sign_briefly
-from agents.runtime.certificate import UnusableCertificate, check_identity
+from agents.runtime.mqtt.certificate import UnusableCertificate, check_identity
 from tests.cli.conftest import Run
 from tests.cli.test_identity import EVENT, refused
 from tests.runtime.test_certificate import options

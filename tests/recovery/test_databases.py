@@ -7,7 +7,7 @@ import pytest
 
 from agents.ledger.agent import Ledger
 from agents.registry import AGENTS, load_agent
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema.topics import ALARM, CHARGER_EVENT, CHARGER_EVENT_ACK
 from tests.cli.conftest import Run
 from tests.ledger.events import BOOT, ended, started

@@ -11,9 +11,9 @@ from typing import Any
 import structlog
 
 from agents.runtime.agent import Agent, BusUnavailable
+from agents.runtime.configuration.site_config import AgentSettings
+from agents.runtime.database.store import Store
 from agents.runtime.host import AgentHost, RawMessage
-from agents.runtime.site_config import AgentSettings
-from agents.runtime.store import Store
 from bus_schema import Topic
 from bus_schema.charger_messages import Online, Telemetry
 from bus_schema.event import SessionSampled

@@ -11,8 +11,8 @@ from pathlib import Path
 from sqlalchemy import text
 
 from agents.runtime.agent import Agent, Received, every, on
+from agents.runtime.configuration.site_config import AgentSettings, load_site
 from agents.runtime.process import run_agent
-from agents.runtime.site_config import AgentSettings, load_site
 from bus_schema.event import Event
 from bus_schema.topics import CHARGER_EVENT
 

@@ -11,7 +11,7 @@ import pytest
 
 import agents
 from agents.registry import AGENTS, Entry, load_agent, load_site, sample_site_toml
-from agents.runtime.site_config import ConfigError
+from agents.runtime.configuration.site_config import ConfigError
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "agents/BLUEPRINT.md").read_text()

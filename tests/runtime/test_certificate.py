@@ -22,10 +22,10 @@ from agents.cli.pki.authority import found, issue
 from agents.cli.pki.revocation import revoke, serials_of
 from agents.cli.pki.rights import give_to_broker
 from agents.runtime.agent import BusUnavailable
-from agents.runtime.certificate import UnusableCertificate, check_identity, read_validity
-from agents.runtime.expiry import CHECK_EVERY_S, ExpiryWatch, expiry_alarm
-from agents.runtime.login_problem import login_problem
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.certificate import UnusableCertificate, check_identity, read_validity
+from agents.runtime.mqtt.login_problem import login_problem
+from agents.runtime.mqtt.options import MqttOptions
+from agents.runtime.reporting.expiry import CHECK_EVERY_S, ExpiryWatch, expiry_alarm
 from bus_schema.site_messages import Alarm
 from bus_schema.words import Severity
 from tests.runtime.fakes import ManualClock

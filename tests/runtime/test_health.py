@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agents.runtime.agent import Agent
+from agents.runtime.configuration.site_config import AgentSettings
 from agents.runtime.host import AgentHost
-from agents.runtime.site_config import AgentSettings
 from bus_schema.topics import AGENT_HEALTH
 from tests.runtime.fakes import SITE, FakeTransport, ManualClock, make_host, settle
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from agents.runtime.agent import CannotStart
-from agents.runtime.liveness import ALIVE_FILE, NOTIFY_SOCKET, Liveness, listeners
+from agents.runtime.reporting.liveness import ALIVE_FILE, NOTIFY_SOCKET, Liveness, listeners
 from tests.brokers import free_port, remove_broker, start_broker
 from tests.processes import ROOT, start_agent
 from tests.runtime.fakes import ManualClock, settle

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from agents.runtime.logs import set_up_logs
-from agents.runtime.site_config import LogSettings
+from agents.runtime.configuration.site_config import LogSettings
+from agents.runtime.reporting.logs import set_up_logs
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from agents.runtime.message_socket import READ_BYTES, MessageSocket
+from agents.runtime.mqtt.message_socket import READ_BYTES, MessageSocket
 
 Message = tuple[str, bytes, int, bool, int]
 

@@ -16,15 +16,15 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.runtime.ack_window import AckWindow
 from agents.runtime.agent import BusUnavailable
 from agents.runtime.backoff import full_jitter
 from agents.runtime.bus import Publication
 from agents.runtime.clock import SystemClock
-from agents.runtime.lane import RawMessage
-from agents.runtime.message_socket import MessageSocket
-from agents.runtime.mqtt import RECONNECT_BASE_S, RECONNECT_CAP_S, MqttTransport, _paho_of
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.delivery.lane import RawMessage
+from agents.runtime.mqtt.ack_window import AckWindow
+from agents.runtime.mqtt.client import RECONNECT_BASE_S, RECONNECT_CAP_S, MqttTransport, _paho_of
+from agents.runtime.mqtt.message_socket import MessageSocket
+from agents.runtime.mqtt.options import MqttOptions
 from tests.brokers import RunningBroker, free_port, mosquitto, remove_broker, start_broker
 from tests.missing import missing
 from tests.waiting import eventually

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.runtime.agent import Agent
-from agents.runtime.metrics import AgentCollector
+from agents.runtime.configuration.site_config import AgentSettings
 from agents.runtime.quota import ALARM_AFTER, MAX_SENDERS, OTHERS, QUIET_S, Budget, Quota, Quotas, sender_name
-from agents.runtime.quota_alarm import alarm_name
-from agents.runtime.site_config import AgentSettings
+from agents.runtime.reporting.metrics import AgentCollector
+from agents.runtime.reporting.quota_alarm import alarm_name
 from bus_schema import is_id
 from bus_schema.topics import AGENT_HEALTH, ALARM
 from tests.runtime.fakes import SITE, FakeTransport, ManualClock, make_host

@@ -7,7 +7,7 @@ import pytest
 from agents.registry import AGENTS, UnknownAgent, load_agent, load_site, sample_site_toml, settings_type
 from agents.runtime.agent import Agent
 from agents.runtime.bus import role_of
-from agents.runtime.site_config import AgentSettings, ConfigError
+from agents.runtime.configuration.site_config import AgentSettings, ConfigError
 
 
 @pytest.mark.parametrize("name", AGENTS)

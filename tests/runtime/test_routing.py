@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.runtime.agent import Agent, BusUnavailable, Received, every, on, on_cleared
+from agents.runtime.configuration.site_config import AgentSettings
+from agents.runtime.database.store import StoreUnavailable
+from agents.runtime.delivery.lane import MAX_STALE, RETRY_CAP_S
+from agents.runtime.delivery.routing import MAX_CACHED_ROUTES, RoutingError, reader_ids
 from agents.runtime.host import AgentHost
-from agents.runtime.lane import MAX_STALE, RETRY_CAP_S
-from agents.runtime.routing import MAX_CACHED_ROUTES, RoutingError, reader_ids
-from agents.runtime.site_config import AgentSettings
-from agents.runtime.store import StoreUnavailable
 from bus_schema import MAX_MESSAGE_BYTES, Address, ContractError
 from bus_schema.charger_messages import Online, State, Telemetry
 from bus_schema.event import Event

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
-from agents.runtime.config_errors import unknown_key
-from agents.runtime.site_config import AgentSettings, ConfigError, SettingError, Settings, load_site
-from agents.runtime.site_sample import render_sample
-from agents.runtime.toml_lines import key_lines, line_of
+from agents.runtime.configuration.config_errors import unknown_key
+from agents.runtime.configuration.site_config import AgentSettings, ConfigError, SettingError, Settings, load_site
+from agents.runtime.configuration.site_sample import render_sample
+from agents.runtime.configuration.toml_lines import key_lines, line_of
 
 
 class Group(Settings):

@@ -12,11 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from agents.registry import AGENTS, load_agent
-from agents.runtime import migration
-from agents.runtime import store as store_module
-from agents.runtime.revision import newest_revision, version_table
-from agents.runtime.store import Store, StoreUnavailable, StoreUrlError
-from agents.runtime.store_errors import NewerDatabase
+from agents.runtime.database import migration
+from agents.runtime.database import store as store_module
+from agents.runtime.database.revision import newest_revision, version_table
+from agents.runtime.database.store import Store, StoreUnavailable, StoreUrlError
+from agents.runtime.database.store_errors import NewerDatabase
 from tests.postgres import PostgresServer
 
 MIGRATIONS = "tests.runtime.recorder_migrations"

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from agents.ledger.agent import Ledger
 from agents.registry import AGENTS, load_agent
-from agents.runtime.store import Store, StoreUnavailable
+from agents.runtime.database.store import Store, StoreUnavailable
 from bus_schema.topics import CHARGER_EVENT, CHARGER_EVENT_ACK
 from tests.ledger.events import sampled, started
 from tests.ledger.harness import Hosted, turns

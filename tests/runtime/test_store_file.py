@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from agents.runtime.bus import TypedBus
 from agents.runtime.counters import Counters
-from agents.runtime.loss_alarm import REPEAT_S, LossAlarm
-from agents.runtime.store import DatabaseDamaged, Store, StoreUnavailable
+from agents.runtime.database.store import DatabaseDamaged, Store, StoreUnavailable
+from agents.runtime.reporting.loss_alarm import REPEAT_S, LossAlarm
 from bus_schema.topics import ALARM
 from tests.runtime.fakes import SITE, FakeTransport, ManualClock
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.runtime.store import Store, StoreUnavailable
+from agents.runtime.database.store import Store, StoreUnavailable
 from tests.brokers import free_port
 
 MIGRATIONS = "tests.runtime.recorder_migrations"

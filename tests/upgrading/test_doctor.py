@@ -12,7 +12,7 @@ from agents.cli.doctor.examination import diagnose, examine
 from agents.cli.doctor.folder import with_folder
 from agents.cli.doctor.snapshot import Finding
 from agents.cli.prepare.files import Kind
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.options import MqttOptions
 from bus_schema import topics
 from bus_schema.words import Severity
 from tests.bus_schema.mosquitto import mosquitto

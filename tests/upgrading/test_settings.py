@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agents.registry import load_site, settings_type
-from agents.runtime.config_errors import ConfigError
+from agents.runtime.configuration.config_errors import ConfigError
 from bus_schema.__main__ import main
 from tests.upgrading.earlier_site import EARLIER
 

@@ -15,8 +15,8 @@ import structlog
 from pydantic import BaseModel
 
 from agents.runtime.agent import Agent, BusUnavailable
+from agents.runtime.database.store import Store, StoreUnavailable
 from agents.runtime.host import AgentHost, RawMessage
-from agents.runtime.store import Store, StoreUnavailable
 from tests.world.broker import Broker, Packet
 from tests.world.entropy import stream
 from tests.world.link import BusClient, LinkFaults

@@ -12,7 +12,7 @@ from typing import Any, Self
 from agents.access.agent import Access
 from agents.ledger.agent import Ledger
 from agents.runtime.agent import Agent
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema import TOPICS, Address, ContractError, Message, Topic, parse_topic
 from bus_schema.charger_messages import State
 from firmware.app.settings import Settings as ChargerSettings

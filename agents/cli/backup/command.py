@@ -25,8 +25,8 @@ from agents.cli.postgresql import tools as postgresql_tools
 from agents.cli.prepare.files import moved
 from agents.cli.whole_file import sync_folder
 from agents.registry import load_agent, load_site
-from agents.runtime.config_errors import ConfigError
-from agents.runtime.site_config import SiteConfig
+from agents.runtime.configuration.config_errors import ConfigError
+from agents.runtime.configuration.site_config import SiteConfig
 
 app = command_app()
 

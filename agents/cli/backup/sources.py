@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy import URL
 
 from agents.registry import AGENTS, load_agent, settings_type
-from agents.runtime.site_config import SiteConfig
+from agents.runtime.configuration.site_config import SiteConfig
 
 FOLDERS = ("pki", "broker", "secrets", "access", "limits.d")
 """Folders beside ``site.toml`` that belong to the site as a whole: what ``prepare`` and ``install.sh`` make."""
@@ -40,7 +40,10 @@ class Sources:
 
 
 def find(config: SiteConfig) -> Sources:
-    """Look at the disk for everything that matters. Raises :class:`agents.runtime.config_errors.ConfigError`."""
+    """Look at the disk for everything that matters.
+
+    Raises :class:`agents.runtime.configuration.config_errors.ConfigError`.
+    """
     folder = config.path.parent
     data = list(_data(config.data_dir))
     files = {"site/site.toml": config.path}

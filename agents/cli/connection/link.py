@@ -16,12 +16,12 @@ from agents.cli.connection.target import Target
 from agents.cli.exits import CliError, ExitCode
 from agents.runtime.agent import BusUnavailable, Received
 from agents.runtime.bus import TypedBus
-from agents.runtime.certificate import UnusableCertificate, check_identity
 from agents.runtime.clock import SystemClock
 from agents.runtime.commands import CommandSender
 from agents.runtime.counters import Counters
-from agents.runtime.login_problem import login_problem
-from agents.runtime.mqtt_options import NO_DELAY, MqttOptions
+from agents.runtime.mqtt.certificate import UnusableCertificate, check_identity
+from agents.runtime.mqtt.login_problem import login_problem
+from agents.runtime.mqtt.options import NO_DELAY, MqttOptions
 from bus_schema import ROOT, Role, Topic
 from bus_schema.command import CommandReply
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.cli.exits import CliError, ExitCode
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.options import MqttOptions
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Self
 from uuid import uuid4
 
 from agents.cli.connection.logins import Login
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.options import MqttOptions
 from bus_schema import Role
 from bus_schema.command import PEOPLE_SOURCE, may_speak_as
 

@@ -17,12 +17,12 @@ from agents.cli.connection.logins import Login
 from agents.cli.connection.target import USER, Target
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.values import site_id
-from agents.runtime.config_errors import ConfigError
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.configuration.config_errors import ConfigError
+from agents.runtime.mqtt.options import MqttOptions
 from bus_schema.generate.acl import person_users
 
 if TYPE_CHECKING:
-    from agents.runtime.site_config import SiteConfig
+    from agents.runtime.configuration.site_config import SiteConfig
 
 SITE_FILE = "site.toml"
 """Name of a site's configuration."""
@@ -63,7 +63,7 @@ def choose_target(
 def load_config(path: Path) -> SiteConfig:
     """Read a ``site.toml``; its error, which names file, line and key, ends the command."""
     from agents.registry import AGENTS
-    from agents.runtime.site_config import load_site
+    from agents.runtime.configuration.site_config import load_site
 
     try:
         return load_site(path, known=AGENTS)

@@ -19,9 +19,9 @@ from agents.cli.connection.quiet import until_quiet
 from agents.cli.doctor.snapshot import PROBE_ID, Loopback, QueueProbe, Snapshot, is_technician
 from agents.cli.exits import CliError, ExitCode
 from agents.runtime.agent import Clock
-from agents.runtime.certificate import UnusableCertificate, check_identity
-from agents.runtime.login_problem import login_problem, tls_alert
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.certificate import UnusableCertificate, check_identity
+from agents.runtime.mqtt.login_problem import login_problem, tls_alert
+from agents.runtime.mqtt.options import MqttOptions
 from bus_schema import ROOT, Role, Topic
 from bus_schema.command import Identify
 from bus_schema.generate.acl import BROKER_STATUS, TERMINALS

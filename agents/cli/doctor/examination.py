@@ -23,7 +23,7 @@ from agents.cli.doctor.snapshot import Finding, Snapshot
 from agents.cli.exits import CliError, ExitCode
 from agents.runtime.agent import Clock
 from agents.runtime.clock import SystemClock
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.options import MqttOptions
 from bus_schema.words import Severity
 
 LISTEN_S = 12.0

@@ -9,8 +9,8 @@ from typing import Any
 from agents.cli.doctor.snapshot import Finding, Snapshot
 from agents.cli.exits import CliError, ExitCode
 from agents.cli.pki import register as pki_register
-from agents.runtime.certificate import EXPIRES_SOON
-from agents.runtime.config_errors import ConfigError
+from agents.runtime.configuration.config_errors import ConfigError
+from agents.runtime.mqtt.certificate import EXPIRES_SOON
 from bus_schema import Role
 from bus_schema.charger_messages import Online
 from bus_schema.topics import CHARGER_ONLINE

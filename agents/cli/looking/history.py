@@ -18,7 +18,7 @@ from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.cli.screen import plain_table, print_for_people
 from agents.cli.values import duration_s
-from agents.runtime.config_errors import ConfigError
+from agents.runtime.configuration.config_errors import ConfigError
 from agents.runtime.history import (
     Aggregation,
     Column,

@@ -17,7 +17,7 @@ from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.influx_logger import spool as file
 from agents.influx_logger.agent import InfluxLogger
-from agents.runtime.store import Store, StoreUnavailable
+from agents.runtime.database.store import Store, StoreUnavailable
 
 app = command_app()
 

@@ -9,7 +9,7 @@ from agents.cli.exits import CliError, ExitCode
 from agents.cli.pki.authority import PkiError
 from agents.cli.pki.broker_reload import ReloadError, reload_broker
 from agents.cli.pki.rights import SITE_FILE, give_to_broker
-from agents.runtime.config_errors import ConfigError
+from agents.runtime.configuration.config_errors import ConfigError
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where certificates and keys lie.")]
 Reload = Annotated[

@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from agents.cli.pki import register
 from agents.cli.whole_file import write_whole
-from agents.runtime.certificate import EXPIRES_SOON
+from agents.runtime.mqtt.certificate import EXPIRES_SOON
 from bus_schema import Role
 from bus_schema.generate.acl import DEVICES, HEALTH_CHECK, reserved_users
 

@@ -14,7 +14,7 @@ from agents.cli.pki.revocation import FILE as REVOKED
 from agents.cli.pki.revocation import revoked_serials
 from agents.cli.whole_file import write_whole
 from agents.registry import load_site, settings_type
-from agents.runtime.site_config import SiteConfig
+from agents.runtime.configuration.site_config import SiteConfig
 from bus_schema import Role
 from bus_schema.generate.acl import DEVICES as DEVICE_ROLES
 from bus_schema.generate.acl import User, device_user, mosquitto_acl, person_users
@@ -67,7 +67,7 @@ def read_meters(site: SiteConfig) -> list[str]:
 def access_list(folder: Path) -> str:
     """Return the access list of the site in ``folder``.
 
-    Raises ``PkiError`` and :class:`agents.runtime.site_config.ConfigError`.
+    Raises ``PkiError`` and :class:`agents.runtime.configuration.site_config.ConfigError`.
     """
     site = load_site(folder / SITE_FILE)
     return mosquitto_acl(site.site, users(folder / PKI), station_chargers(site), read_meters(site))

@@ -18,9 +18,9 @@ from agents.cli.exits import CliError, ExitCode
 from agents.cli.lazy import command_app
 from agents.cli.postgresql.role import AgentRole
 from agents.registry import AGENTS, load_agent, load_site
-from agents.runtime.config_errors import ConfigError
-from agents.runtime.revision import version_table
-from agents.runtime.site_config import SiteConfig
+from agents.runtime.configuration.config_errors import ConfigError
+from agents.runtime.configuration.site_config import SiteConfig
+from agents.runtime.database.revision import version_table
 
 app = command_app()
 

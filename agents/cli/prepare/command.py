@@ -34,7 +34,7 @@ from agents.cli.prepare.files import (
 )
 from agents.cli.whole_file import write_whole
 from agents.registry import AGENTS, ON_REQUEST, load_site
-from agents.runtime.config_errors import ConfigError
+from agents.runtime.configuration.config_errors import ConfigError
 
 app = command_app()
 

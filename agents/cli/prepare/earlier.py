@@ -12,7 +12,7 @@ from agents.cli.pki.rights import SITE_FILE
 from agents.cli.prepare.files import COMPOSE_STORE, STEVE_FILE, PrepareError
 from agents.cli.whole_file import KEPT, write_whole
 from agents.registry import settings_type
-from agents.runtime.site_config import SiteConfig
+from agents.runtime.configuration.site_config import SiteConfig
 
 SHARED_STORE = """\
 url = "postgresql://chargebus@postgres/chargebus"
@@ -25,7 +25,10 @@ _OF_STEVE_3_7 = ("steve.version = ", "git.describe = ")
 
 
 def site_meters(site: SiteConfig) -> frozenset[str]:
-    """Return the grid meters that ``site.toml`` names. Raises :class:`agents.runtime.site_config.ConfigError`."""
+    """Return the grid meters that ``site.toml`` names.
+
+    Raises :class:`agents.runtime.configuration.site_config.ConfigError`.
+    """
     settings: Any = site.settings("load_balancer", settings_type("load_balancer"))
     return frozenset(circuit.meter for circuit in settings.circuits.values() if circuit.meter is not None)
 

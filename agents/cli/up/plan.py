@@ -9,7 +9,7 @@ from agents.cli.connection.target import USER, Target
 from agents.cli.up import files as up_files
 from agents.cli.up import passwords as up_passwords
 from agents.cli.up.process import ProcessSpec
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.options import MqttOptions
 from bus_schema import Role
 from bus_schema.generate.acl import User, device_user, mosquitto_acl, person_users, process_user
 
@@ -173,7 +173,7 @@ def _secret(user: str) -> str:
 
 def _broker(choice: UpChoice) -> ProcessSpec:
     installed = (str(choice.mosquitto), "-c", str(choice.data / "mosquitto.conf"))
-    embedded = (choice.python, "-m", "agents.runtime.embedded_broker", "--port", str(choice.broker_port))
+    embedded = (choice.python, "-m", "agents.runtime.mqtt.embedded_broker", "--port", str(choice.broker_port))
     return ProcessSpec("broker", embedded if choice.mosquitto is None else installed, BROKER, essential=True)
 
 

@@ -21,9 +21,9 @@ from agents.csms.transitions import ended, ending, measured, moment, started, st
 from agents.csms.v16.meter_values import read_meter_values
 from agents.csms.v16.statuses import fault_detail, fault_of, status_of, stop_reason_of
 from agents.runtime.agent import Clock
+from agents.runtime.database.store import Store
 from agents.runtime.ocpp import Answered, Handler, format_time, parse_time
 from agents.runtime.ocpp.times import InvalidTime
-from agents.runtime.store import Store
 from bus_schema.words import StopReason
 
 OLD_MS = 300_000

@@ -14,7 +14,7 @@ from agents.load_balancer.granting import history, outstanding
 from agents.load_balancer.granting.history import Changes, Known, Remembered, Replaced, Told
 from agents.load_balancer.granting.orders import SAME_A
 from agents.load_balancer.granting.outstanding import Step, merged
-from agents.runtime.store import Store, StoreUnavailable
+from agents.runtime.database.store import Store, StoreUnavailable
 
 Steps = Mapping[str, Sequence[Step]]
 """Charger → what it may draw, and for how long."""

@@ -11,7 +11,7 @@ from agents.load_balancer.learning.learned import Learned, Present
 from agents.load_balancer.learning.sessions import PastSession, past_session
 from agents.load_balancer.seeing.views import ChargerView
 from agents.runtime.agent import Clock
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema import Role
 from bus_schema.event import SessionRecord
 from bus_schema.site_messages import QueryAnswer, SessionsQuery
@@ -80,7 +80,7 @@ class Past:
         return False
 
     async def write(self) -> None:
-        """Write what has been heard, then learn it. Raises :class:`agents.runtime.store.StoreUnavailable`."""
+        """Write what has been heard, then learn it. Raises :class:`agents.runtime.database.store.StoreUnavailable`."""
         ended, complete = dict(self._ended), self._pages_end and not self._complete
         if not ended and not complete:
             return

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from agents.runtime.site_config import FilePath, SettingError, Settings
+from agents.runtime.configuration.site_config import FilePath, SettingError, Settings
 
 
 class HistorySource(Settings):

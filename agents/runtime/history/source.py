@@ -2,11 +2,11 @@
 
 from pydantic import ConfigDict
 
+from agents.runtime.configuration.site_config import SiteConfig
 from agents.runtime.history.query import History, HistoryUnavailable
 from agents.runtime.history.settings import HistorySource
 from agents.runtime.history.sqlite import SqliteHistory
 from agents.runtime.history.tables import HISTORY_FILE
-from agents.runtime.site_config import SiteConfig
 
 __all__ = ["HistorySource", "open_history"]
 
@@ -23,8 +23,8 @@ class _Table(HistorySource):
 def open_history(site: SiteConfig) -> History:
     """Return the history of a site; nothing is connected yet.
 
-    Raises :class:`agents.runtime.site_config.ConfigError`, and :class:`HistoryUnavailable` for a token that cannot be
-    read.
+    Raises :class:`agents.runtime.configuration.site_config.ConfigError`, and :class:`HistoryUnavailable` for a token
+    that cannot be read.
     """
     source = site.settings(LOGGER, _Table)
     if source.url is None:

@@ -9,6 +9,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from agents.runtime.agent import Clock
+from agents.runtime.database.store_errors import StoreUnavailable
 from agents.runtime.ocpp.connection import Connection, ConnectionLost
 from agents.runtime.ocpp.dialect import Action, Dialect
 from agents.runtime.ocpp.errors import (
@@ -36,7 +37,6 @@ from agents.runtime.ocpp.frames import (
 )
 from agents.runtime.ocpp.schema import without_nulls
 from agents.runtime.ocpp.traffic import Traffic
-from agents.runtime.store_errors import StoreUnavailable
 
 Handler = Callable[[Any], Awaitable[Any]]
 """Gets the request's dataclass and returns the response's, or :class:`Answered`; may raise :class:`Refusal`."""

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from agents.load_balancer.settings import Learning, LoadBalancerSettings
-from agents.runtime.site_config import load_site
+from agents.runtime.configuration.site_config import load_site
 from tests.load_balancer.harness import Site
 
 PAGE = (Path(__file__).parents[3] / "docs/departures.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from agents.load_balancer.learning import stored
 from agents.load_balancer.learning.cards import card_of
 from agents.load_balancer.learning.sessions import PastSession
 from agents.load_balancer.models import LearningRow, PastSessionRow
-from agents.runtime.store import Store
+from agents.runtime.database.store import Store
 from bus_schema import IdToken
 from bus_schema.balancing import Wish
 from bus_schema.event import SessionRecord

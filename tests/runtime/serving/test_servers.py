@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 import agents.runtime.serving.http_timeouts as http_timeouts
 import agents.runtime.serving.plain_http as plain_http
 from agents.runtime.http_server import HttpServer
-from agents.runtime.metrics import serving_metrics
+from agents.runtime.reporting.metrics import serving_metrics
 from tests.waiting import eventually
 
 Server = Callable[[], AbstractAsyncContextManager[int]]

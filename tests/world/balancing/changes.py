@@ -11,7 +11,7 @@ from typing import Any
 
 from agents.load_balancer.circuits.site import Site, SiteError, build_unchecked
 from agents.load_balancer.settings import LoadBalancerSettings
-from agents.runtime.site_config import SettingError
+from agents.runtime.configuration.site_config import SettingError
 
 LEASES_S = (15, 20, 60, 120, 300)
 

@@ -12,8 +12,8 @@ from structlog.typing import FilteringBoundLogger
 from agents.runtime.agent import BusUnavailable, Clock, NotAllowed, Received, Unreadable
 from agents.runtime.backoff import full_jitter
 from agents.runtime.counters import Counters, Durations
-from agents.runtime.fair_queue import FairQueue
-from agents.runtime.store_errors import StoreUnavailable
+from agents.runtime.database.store_errors import StoreUnavailable
+from agents.runtime.delivery.fair_queue import FairQueue
 from bus_schema import Address, ContractError, Topic
 from bus_schema.topics import CHARGER_COMMAND
 

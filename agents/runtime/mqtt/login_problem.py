@@ -9,9 +9,9 @@ import socket
 import ssl
 from datetime import UTC, datetime
 
-from agents.runtime.certificate import UnusableCertificate, check_identity, read_validity
-from agents.runtime.connect_errors import explain
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.certificate import UnusableCertificate, check_identity, read_validity
+from agents.runtime.mqtt.connect_errors import explain
+from agents.runtime.mqtt.options import MqttOptions
 
 ALERT_WITHIN_S = 2.0
 """How long the broker may take to refuse a certificate; it says nothing to one that it takes."""

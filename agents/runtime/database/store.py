@@ -22,10 +22,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from agents.runtime.revision import is_newest
-from agents.runtime.store_errors import DatabaseDamaged, NewerDatabase, StoreUnavailable, StoreUrlError
-from agents.runtime.store_failures import is_damage, reason_to_retry, words_for
-from agents.runtime.store_file import FileId, Loss, StoreFile
+from agents.runtime.database.revision import is_newest
+from agents.runtime.database.store_errors import DatabaseDamaged, NewerDatabase, StoreUnavailable, StoreUrlError
+from agents.runtime.database.store_failures import is_damage, reason_to_retry, words_for
+from agents.runtime.database.store_file import FileId, Loss, StoreFile
 
 __all__ = ["DatabaseDamaged", "NewerDatabase", "Store", "StoreUnavailable", "StoreUrlError"]
 
@@ -122,7 +122,7 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 if not is_newest(connection, self._migrations):
-                    from agents.runtime.migration import upgrade
+                    from agents.runtime.database.migration import upgrade
 
                     upgrade(connection, self._migrations)
         except DBAPIError as error:
@@ -138,7 +138,7 @@ class Store:
         """Return the revisions that the database is at, empty before the first :meth:`upgrade`. Blocks."""
         if self._migrations is None:
             return ()
-        from agents.runtime.migration import current_revisions
+        from agents.runtime.database.migration import current_revisions
 
         with self._engine.begin() as connection:
             return current_revisions(connection, self._migrations)

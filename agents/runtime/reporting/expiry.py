@@ -1,8 +1,8 @@
 """The alarm that a process's own certificate ends soon.
 
 Once it has ended the broker lets the process in no more, and nobody is left to say so: hence an alarm on the bus from
-:data:`~agents.runtime.certificate.EXPIRES_SOON` before. The file is read again each day, so that a renewed certificate
-ends the alarm; the next connection uses it.
+:data:`~agents.runtime.mqtt.certificate.EXPIRES_SOON` before. The file is read again each day, so that a renewed
+certificate ends the alarm; the next connection uses it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from agents.runtime.agent import Bus, BusUnavailable, Clock
-from agents.runtime.certificate import EXPIRES_SOON, UnusableCertificate, read_validity
+from agents.runtime.mqtt.certificate import EXPIRES_SOON, UnusableCertificate, read_validity
 from bus_schema.site_messages import Alarm
 from bus_schema.topics import ALARM
 from bus_schema.words import Severity

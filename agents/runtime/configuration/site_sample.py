@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from agents.runtime.site_config import CommonSettings
+from agents.runtime.configuration.site_config import CommonSettings
 
 _INTRODUCTION = """\
 Settings of a charging site, with their defaults. A line that begins with "#" and a key shows the default (or, for a

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from agents.runtime.config_errors import ConfigError, SettingError, first_problem, unknown_key
-from agents.runtime.toml_lines import line_of
+from agents.runtime.configuration.config_errors import ConfigError, SettingError, first_problem, unknown_key
+from agents.runtime.configuration.toml_lines import line_of
 from bus_schema import Id
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from agents.runtime.agent import Bus, BusUnavailable, Clock
-from agents.runtime.store_file import Loss
+from agents.runtime.database.store_file import Loss
 from bus_schema.site_messages import Alarm
 from bus_schema.topics import ALARM
 from bus_schema.words import Severity

@@ -23,14 +23,14 @@ import paho.mqtt.client as paho
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from agents.runtime.ack_window import AckWindow
 from agents.runtime.agent import BusUnavailable, Clock
 from agents.runtime.backoff import full_jitter
 from agents.runtime.bus import Publication
-from agents.runtime.lane import RawMessage
-from agents.runtime.login_problem import login_problem
-from agents.runtime.message_socket import MessageSocket, Take
-from agents.runtime.mqtt_options import NO_DELAY, MqttOptions
+from agents.runtime.delivery.lane import RawMessage
+from agents.runtime.mqtt.ack_window import AckWindow
+from agents.runtime.mqtt.login_problem import login_problem
+from agents.runtime.mqtt.message_socket import MessageSocket, Take
+from agents.runtime.mqtt.options import NO_DELAY, MqttOptions
 
 RECONNECT_BASE_S = 0.5
 """First bound of the delay before reconnecting."""

@@ -6,7 +6,7 @@ from typing import TextIO
 
 import structlog
 
-from agents.runtime.site_config import LogSettings
+from agents.runtime.configuration.site_config import LogSettings
 
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 """Tracebacks without the values of variables: one of them may be a password."""

@@ -15,8 +15,8 @@ from structlog.typing import FilteringBoundLogger
 from agents.runtime.agent import Agent, Clock, Subscription, Unreadable
 from agents.runtime.bus import role_of
 from agents.runtime.counters import Counters
-from agents.runtime.lane import Lane, LaneServices, RawMessage
-from agents.runtime.rejections import Rejections
+from agents.runtime.delivery.lane import Lane, LaneServices, RawMessage
+from agents.runtime.delivery.rejections import Rejections
 from bus_schema import MAX_MESSAGE_BYTES, ROOT, Address, ContractError, Role, Topic, parse_topic
 from bus_schema.topics import AGENT_REJECTED
 

@@ -10,8 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from agents.runtime.revision import version_table
-from agents.runtime.store_errors import NewerDatabase
+from agents.runtime.database.revision import version_table
+from agents.runtime.database.store_errors import NewerDatabase
 
 __all__ = ["current_revisions", "upgrade"]
 

@@ -13,7 +13,7 @@ class DatabaseDamaged(StoreUnavailable):
     """The file is no usable database any more, or it was deleted or replaced while it was open; the text says which.
 
     Nothing that the transaction did counts: it must not be acknowledged to anyone. Retrying does not help; starting
-    the agent again does (:meth:`agents.runtime.store.Store.recover`).
+    the agent again does (:meth:`agents.runtime.database.store.Store.recover`).
     """
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.runtime.mqtt_options import MqttOptions
+from agents.runtime.mqtt.options import MqttOptions
 
 if TYPE_CHECKING:
     from cryptography import x509

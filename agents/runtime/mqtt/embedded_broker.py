@@ -1,8 +1,8 @@
 """A broker for machines without Mosquitto: amqtt in a process of its own, mended where a persistent session needs it.
 
-``python -m agents.runtime.embedded_broker --port 1883`` runs until it gets SIGTERM or SIGINT. For demonstrations and
-tests: it asks for no password, keeps everything in memory (a restart forgets queued and retained messages; chargers and
-agents publish theirs again when they reconnect), and carries a few thousand messages a second.
+``python -m agents.runtime.mqtt.embedded_broker --port 1883`` runs until it gets SIGTERM or SIGINT. For demonstrations
+and tests: it asks for no password, keeps everything in memory (a restart forgets queued and retained messages; chargers
+and agents publish theirs again when they reconnect), and carries a few thousand messages a second.
 """
 
 # amqtt has no type information.
@@ -160,7 +160,7 @@ async def serve(host: str, port: int) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m agents.runtime.embedded_broker", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m agents.runtime.mqtt.embedded_broker", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=1883, help="TCP port (default: 1883)")
     parser.add_argument("--verbose", action="store_true", help="write every packet to standard error")

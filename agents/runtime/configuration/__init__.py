@@ -1,0 +1,1 @@
+"""``site.toml``: read, checked, explained."""
