@@ -64,6 +64,29 @@ def test_too_much_is_acted_on_whoever_it_is() -> None:
     assert meter.other_a("L1", end_s) == 60
 
 
+def test_one_reading_above_the_fuse_pauses_nobody_and_a_second_one_does() -> None:
+    """C11: one reading of 70 A on 25 A paused both cars for 30 s."""
+    circuit = Circuit("main", Schedule(25.0), meter=Meter("main"))
+    site = build([circuit], [SiteCharger("c1", "main"), SiteCharger("c2", "main")])
+
+    def limit_a(meter: GridMeter, now_s: float) -> float:
+        return limits_of(site, {"main": meter}, 0, now_s, 100)[0].limit
+
+    meter = GridMeter(Meter("main"), 25.0)
+    end_s = fed(meter, 4, 16, 0, 40)
+    assert limit_a(meter, end_s) == pytest.approx(21, abs=0.1)
+    spike = said((70.0, 20.0, 20.0), end_s * 1000)
+    assert meter.take(spike, end_s * 1000, drawn(16.0), end_s), "it is acted on at once"
+    assert limit_a(meter, end_s) == 12, "both go to 6 A"
+    fed(meter, 4, 16, end_s + 1, 1)
+    assert limit_a(meter, end_s + 1) == pytest.approx(21, abs=0.1), "the next reading says that it was none"
+    for at_s in (end_s + 2, end_s + 3):
+        meter.take(said((70.0 + at_s / 1000, 20.0, 20.0), at_s * 1000), at_s * 1000, drawn(16.0), at_s)
+    assert limit_a(meter, end_s + 3) == 0
+    fed(meter, 4, 16, end_s + 4, 10)
+    assert limit_a(meter, end_s + 14) == 0, "a real one counts for half a minute"
+
+
 def test_silence_and_null_are_unknown_not_zero() -> None:
     meter = main_meter()
     assert "not said anything" in (meter.trouble(0) or "")

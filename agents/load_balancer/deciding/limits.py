@@ -41,6 +41,9 @@ def limits_of(site: Site, meters: Mapping[str, GridMeter], utc_ms: int, now_s: f
         # What the sun gives may be gone in a second: it is never counted as room beyond the fuse.
         limit = max(0.0, fixed.limit - max(0.0, other_a))
         words = f"{fixed.words}, other loads {other_a:.1f} A by grid meter {circuit.meter.name}"
+        if meter.is_alone(row.phase or "") and limit < fallback_sum:
+            # Down to what the chargers may draw anyway; nobody is paused for one reading.
+            limit, words = min(fixed.limit, fallback_sum), f"{words} in one reading, fallbacks until another says so"
         if meter.directions_by_power:
             words += ", directions by its power"
         found.append(RowLimit(limit, fixed.limit, words, other_a))

@@ -45,6 +45,8 @@ class _Phase:
     """Other loads, as the last reading has them."""
     highest: deque[tuple[float, float]] = field(default_factory=deque)
     """(time, value) of the last half minute, values descending."""
+    alone: tuple[float, float] | None = None
+    """(time, value) of a reading above the fuse that no other one has confirmed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class GridMeter:
         self._low_s: float | None = None
         self._low_words = ""
         self._following = Following()
+        self._over: set[str] = set()
         self._phases = {phase: _Phase() for phase in PHASES}
 
     def take(self, reading: GridTelemetry, utc_ms: int, drawn: Mapping[str, Drawn], now_s: float) -> bool:
@@ -109,7 +112,9 @@ class GridMeter:
         self._last = values = self._directed(measured, reading)
         overload = False
         for phase, value in zip(PHASES, values, strict=True):
-            overload = self._estimate(phase, value, drawn.get(phase, Drawn()), now_s) or overload
+            over = self._estimate(phase, value, drawn.get(phase, Drawn()), now_s, phase in self._over)
+            overload = overload or over
+            (self._over.add if over else self._over.discard)(phase)
         self._judge(values, drawn, now_s)
         return overload
 
@@ -137,7 +142,7 @@ class GridMeter:
             self._old_s, self._old_words = now_s, words
         return bool(words)
 
-    def _estimate(self, phase: str, value: float, drawn: Drawn, now_s: float) -> bool:
+    def _estimate(self, phase: str, value: float, drawn: Drawn, now_s: float, was_over: bool) -> bool:
         state = self._phases[phase]
         whole = self.meter.measures is Measures.CIRCUIT
         self.export_a[phase] = max(0.0, -value)
@@ -150,10 +155,14 @@ class GridMeter:
             # Chargers and meter are read at different moments: believe only what any pair of moments would show.
             state.other_a = min(max(state.other_a, value - drawn.most_a), value - drawn.least_a)
             over = False
-        window = state.highest
-        while window and window[-1][1] <= state.other_a:
-            window.pop()
-        window.append((now_s, state.other_a))
+        alone, state.alone = state.alone, None
+        if over and not was_over:
+            # One reading beyond the fuse may be an error of the meter's: the next one tells.
+            state.alone = (now_s, state.other_a)
+            return over
+        if over and alone is not None:
+            _remember(state.highest, *alone)
+        _remember(state.highest, now_s, state.other_a)
         return over
 
     def _judge(self, values: Sequence[float], drawn: Mapping[str, Drawn], now_s: float) -> None:
@@ -205,11 +214,23 @@ class GridMeter:
 
     def other_a(self, phase: str, now_s: float) -> float:
         """Return other loads on a phase: the highest of the last half minute. Negative when the sun feeds in. A."""
-        window = self._phases[phase].highest
+        state = self._phases[phase]
+        window = state.highest
         while len(window) > 1 and now_s - window[0][0] > CALM_S:
             window.popleft()
-        return window[0][1] if window else 0.0
+        highest_a = window[0][1] if window else 0.0
+        return highest_a if state.alone is None else max(highest_a, state.alone[1])
+
+    def is_alone(self, phase: str) -> bool:
+        """Tell whether the newest reading of a phase is above the fuse, and the one before was not."""
+        return self._phases[phase].alone is not None
 
     def newest_a(self, phase: str) -> float | None:
         """Return the newest reading of a phase. A."""
         return None if self._last is None else self._last[PHASES.index(phase)]
+
+
+def _remember(window: deque[tuple[float, float]], at_s: float, value: float) -> None:
+    while window and window[-1][1] <= value:
+        window.pop()
+    window.append((at_s, value))
