@@ -7,6 +7,7 @@ import httpx
 from agents.grid_meter.json_values import HttpDriver, measured
 from agents.grid_meter.measured import Measured, MeterUnreachable
 from agents.grid_meter.settings import MeterSettings
+from bus_schema.json_text import NotJson, read_json
 
 MOST_BYTES = 256 * 1024
 """A longer answer is not a meter's."""
@@ -64,9 +65,7 @@ def _auth(settings: MeterSettings) -> httpx.Auth | None:
 
 
 def _json(text: bytes, where: str) -> Any:
-    from json import JSONDecodeError, loads
-
     try:
-        return loads(text)
-    except (JSONDecodeError, UnicodeDecodeError, RecursionError):
+        return read_json(text)
+    except NotJson:
         raise MeterUnreachable(f"{where} answers something that is not JSON: check host and driver") from None
