@@ -110,7 +110,7 @@ def test_like_cars_are_within_an_ampere(limit_a: int, count: int) -> None:
         assert sum(amperes) == min(limit_a, 32 * count)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 280), st.integers(0, 1500)), min_size=2, max_size=6),
     st.integers(12, 120),
